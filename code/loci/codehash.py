@@ -1,0 +1,65 @@
+"""A hash of the code that made a result.
+
+Snakemake does not see edits in imported modules, and a fresh clone has no metadata at all. So each step's hash covers
+the step and every module inside code/loci that it imports, directly or not, without comments, docstrings or layout:
+it stands in the rule's `params` (an edit re-runs the rule) and in the result's provenance (a stale result can be told).
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from loci.paths import ROOT
+
+_PACKAGE_PARENT = ROOT / "code"
+
+
+def code_hash(script: Path) -> str:
+    """First 16 hex digits of the SHA-256 over `script` and every loci module that it reaches by import."""
+    digest = hashlib.sha256(_essence(script).encode())
+    for name in sorted(reachable_modules(script)):
+        digest.update(f"\0{name}\0{_essence(module_file(name))}".encode())
+    return digest.hexdigest()[:16]
+
+
+def reachable_modules(script: Path) -> set[str]:
+    """Dotted names of all loci modules that `script` imports, directly or through other loci modules."""
+    reached: set[str] = set()
+    queue = [script]
+    while queue:
+        for name in direct_imports(queue.pop()) - reached:
+            reached.add(name)
+            queue.append(module_file(name))
+    return reached
+
+
+@cache
+def direct_imports(script: Path) -> frozenset[str]:
+    """Dotted names of the loci modules that one file imports, wherever in the file the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in names if name.split(".")[0] == "loci" and module_file(name).is_file())
+
+
+def module_file(name: str) -> Path:
+    """The file of a dotted module name; a package is its __init__.py."""
+    path = _PACKAGE_PARENT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _essence(path: Path) -> str:
+    """The syntax tree as text, docstrings removed; comments and layout are not in a tree to begin with."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:]
+    return ast.dump(tree)

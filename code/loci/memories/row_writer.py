@@ -1,0 +1,105 @@
+"""Joint OPT: gradient descent on the rows of all facts at once, everything else frozen.
+
+The published procedure runs the whole model for one random fact a step and learns its first token (User as Engram,
+arXiv 2606.19172). Here each step takes a minibatch of the facts that are not yet answered with a margin, runs only
+their active positions through the layers above the graft, and scores whole answers. Writing stops when every target
+token of every fact leads the runner-up by `margin` after every writing context, checked over all of them at once.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch.nn import functional as F
+
+from loci.memories.row_examples import ContextExamples
+from loci.models.rows import RowMap
+
+_CHECK_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class WriteSettings:
+    """How rows are optimised; chosen on development users, frozen in config/.
+
+    rate: Adam's learning rate on row values. batch: facts a step. margin: logits by which each target token must lead.
+    max_steps: give up after so many. init_scale: standard deviation of the initial rows.
+    """
+
+    rate: float = 0.3
+    batch: int = 64
+    margin: float = 2.0
+    max_steps: int = 2000
+    init_scale: float = 0.05
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What the optimiser did: steps, facts seen (sum of batch sizes), and facts left below the margin in some context."""
+
+    steps: int
+    examples: int
+    unmet: int
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def initial_rows(addresses: torch.Tensor, width: int, scale: float, generator: torch.Generator) -> RowMap:
+    """Normal rows for the sorted unique addresses [R]: an exact zero would leave the gate without a gradient."""
+    return RowMap(addresses, torch.randn(len(addresses), width, generator=generator) * scale)
+
+
+def optimise(
+    groups: list[ContextExamples], sentences: int, table: RowMap, settings: WriteSettings, generator: torch.Generator, head
+) -> tuple[RowMap, WriteReport]:
+    """Rows that make the model say every answer after every context.
+
+    groups: one per context, each over the same `sentences` facts. head: final hidden states [N, d] -> logits [N, V].
+    """
+    values = table.values.clone().requires_grad_(True)
+    # With these betas the first step of a row is `rate` whenever it comes: rows are touched at different times.
+    optimiser = torch.optim.SparseAdam([values], lr=settings.rate, betas=(0.9, 0.99))
+    open_ = torch.ones(len(groups), sentences, dtype=torch.bool)  # not yet seen above the margin
+    steps = examples = 0
+    while steps < settings.max_steps:
+        if not open_.any():
+            open_ = open_facts(groups, sentences, values.detach(), settings.margin, head)
+            if not open_.any():
+                break
+        waiting = open_.any(1).nonzero().flatten()
+        group = int(waiting[torch.randint(len(waiting), (1,), generator=generator)])
+        candidates = open_[group].nonzero().flatten()
+        chosen = candidates[torch.randperm(len(candidates), generator=generator)[: settings.batch]].sort().values
+        hidden, targets, owner = groups[group].hidden_at_targets(values, chosen)
+        logits = head(hidden)
+        loss = F.cross_entropy(logits, targets)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        open_[group] &= ~_met(logits.detach(), targets, owner, sentences, settings.margin) | ~_among(chosen, sentences)
+        steps, examples = steps + 1, examples + len(chosen)
+    unmet = open_facts(groups, sentences, values.detach(), settings.margin, head).any(0)
+    return table.with_values(values.detach()), WriteReport(steps, examples, int(unmet.sum()))
+
+
+@torch.no_grad()
+def open_facts(groups: list[ContextExamples], sentences: int, values: torch.Tensor, margin: float, head) -> torch.Tensor:
+    """Facts with a target token that does not lead by `margin`, for every context: bool [C, F]."""
+    out = torch.zeros(len(groups), sentences, dtype=torch.bool)
+    for at, group in enumerate(groups):
+        for chosen in torch.arange(sentences).split(_CHECK_CHUNK):
+            hidden, targets, owner = group.hidden_at_targets(values, chosen)
+            out[at] |= ~_met(head(hidden), targets, owner, sentences, margin)
+    return out
+
+
+def _met(logits: torch.Tensor, targets: torch.Tensor, owner: torch.Tensor, sentences: int, margin: float) -> torch.Tensor:
+    """Facts all of whose targets lead every other token by `margin`; a fact without a target here counts: bool [F]."""
+    wanted = logits.gather(1, targets[:, None]).squeeze(1)
+    best_other = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
+    lowest = torch.full((sentences,), torch.inf).scatter_reduce(0, owner, wanted - best_other, "amin")
+    return lowest >= margin
+
+
+def _among(chosen: torch.Tensor, sentences: int) -> torch.Tensor:
+    return torch.zeros(sentences, dtype=torch.bool).index_fill(0, chosen, True)

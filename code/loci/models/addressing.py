@@ -1,0 +1,103 @@
+"""Addresses: from token ids to the keys of Engram rows.
+
+An Engram layer (DeepSeek Engram, arXiv 2601.07372) reads, at position t, one row for each order n: the row of the last
+n tokens. Tokens are first made canonical, so that "My", " my" and "MY" address alike. The published tables hash an
+n-gram to one slot per head modulo a prime, hence collisions. A grafted table starts empty and is a map, not an array,
+so the full 64-bit hash is the key: no modulus, no collisions to speak of (10^6 rows: 3e-8), and one key per n-gram,
+because heads that differ only in their modulus would all hold the same key.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import torch
+
+_WHITE_SPACE = re.compile(r"\s+")
+# Odd multipliers and shifts of the SplitMix64 finaliser (Steele, Lea and Flood, 2014), as signed 64-bit integers.
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
+_MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
+_MIX_2 = 0x94D049BB133111EB - (1 << 64)
+
+
+def canonical_text(text: str) -> str:
+    """NFKC, accents stripped, case folded, white space collapsed; leading and trailing space dropped unless alone."""
+    text = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text))
+    text = "".join(char for char in text if not unicodedata.combining(char)).casefold()
+    return _WHITE_SPACE.sub(" ", text).strip() or (" " if text else "")
+
+
+def canonical_ids(tokenizer) -> torch.Tensor:
+    """Map of every token id to the smallest id with the same canonical text: int64 [V].
+
+    A token that is only a piece of a character (it decodes to the replacement character) and a special token keep
+    their own id: their text does not say what they are.
+    """
+    size = len(tokenizer)
+    special = set(tokenizer.all_special_ids)
+    first_with: dict[str, int] = {}
+    mapped = []
+    for token_id in range(size):
+        text = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+        if token_id in special or "�" in text or not text:
+            mapped.append(token_id)
+        else:
+            mapped.append(first_with.setdefault(canonical_text(text), token_id))
+    return torch.tensor(mapped, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class Addressing:
+    """Which suffix n-grams are read, and the seed that keeps two layers or two tenants apart.
+
+    orders: increasing n of the n-grams. seed: any integer; other seeds give unrelated addresses.
+    """
+
+    orders: tuple[int, ...]
+    seed: int
+
+    def addresses(self, canonical: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys of the n-grams that end at each position, and which of them exist.
+
+        canonical: int64 [B, T] canonical ids. valid: bool [B, T], False at padding.
+        Returns keys int64 [B, T, O] and exists bool [B, T, O]: an n-gram exists when all of its n tokens are valid.
+        """
+        keys, exists = [], []
+        mixed = torch.zeros_like(canonical)
+        whole = torch.ones_like(valid)
+        for offset in range(max(self.orders)):
+            token, present = _shifted(canonical, offset, 0), _shifted(valid, offset, False)
+            mixed = _mix64((mixed ^ (token + 1)) * _GOLDEN + offset)
+            whole = whole & present
+            if offset + 1 in self.orders:
+                salt = _as_int64(self.seed * 64 + offset + 1)
+                keys.append(_mix64(mixed ^ _mix64(torch.tensor(salt, device=canonical.device))))
+                exists.append(whole)
+        return torch.stack(keys, dim=-1), torch.stack(exists, dim=-1)
+
+
+def _shifted(values: torch.Tensor, offset: int, fill) -> torch.Tensor:
+    """Values `offset` positions earlier: [B, T] -> [B, T]."""
+    if offset == 0:
+        return values
+    width = values.shape[1]
+    out = torch.full_like(values, fill)
+    if offset < width:
+        out[:, offset:] = values[:, : width - offset]
+    return out
+
+
+def _mix64(value: torch.Tensor) -> torch.Tensor:
+    """SplitMix64's finaliser on int64: a bijection in which each input bit moves about half of the output bits."""
+    value = (value ^ _shift_right(value, 30)) * _MIX_1
+    value = (value ^ _shift_right(value, 27)) * _MIX_2
+    return value ^ _shift_right(value, 31)
+
+
+def _shift_right(value: torch.Tensor, bits: int) -> torch.Tensor:
+    """Logical shift; torch's own shift of a negative int64 carries the sign."""
+    return (value >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _as_int64(value: int) -> int:
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
