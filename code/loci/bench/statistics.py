@@ -1,0 +1,73 @@
+"""Means with intervals. The unit is the user: seeds are averaged within a user first, then users are resampled.
+
+With all users equal a bootstrap has no width; the interval is then Wilson's over the distinct questions, so that 120 of
+120 does not pretend to be certain.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 4000
+_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, its 95 % interval, and n, the number of distinct items behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def entry(self, source: str, **more: float) -> dict:
+        """The ledger's record of this estimate."""
+        return {"value": self.value, "n": self.n, "low": self.low, "high": self.high, "source": source, **more}
+
+
+def by_user(records: Iterable[tuple[str, str, float]]) -> dict[str, float]:
+    """(user, item, score) of any number of seeds -> mean per user, each item first averaged over its seeds."""
+    seeds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for user, item, score in records:
+        seeds[user, item].append(score)
+    items: dict[str, list[float]] = defaultdict(list)
+    for (user, _item), scores in seeds.items():
+        items[user].append(sum(scores) / len(scores))
+    return {user: sum(scores) / len(scores) for user, scores in sorted(items.items())}
+
+
+def estimate(records: list[tuple[str, str, float]], proportion: bool = True) -> Estimate:
+    """Mean over users with a percentile bootstrap over users; `proportion` allows Wilson's interval where it has no width."""
+    n = len({(user, item) for user, item, _ in records})
+    means = np.array(list(by_user(records).values()))
+    low, high = bootstrap(means)
+    value = float(means.mean())
+    if proportion and low == high:
+        low, high = wilson(value, n)
+    return Estimate(value, low, high, n)
+
+
+def paired_difference(left: list[tuple[str, str, float]], right: list[tuple[str, str, float]]) -> Estimate:
+    """Mean of (left - right) over the users that both have, resampled in pairs."""
+    one, other = by_user(left), by_user(right)
+    users = sorted(one.keys() & other.keys())
+    gaps = np.array([one[user] - other[user] for user in users])
+    low, high = bootstrap(gaps)
+    return Estimate(float(gaps.mean()), low, high, len({(user, item) for user, item, _ in left if user in other}))
+
+
+def bootstrap(values: np.ndarray) -> tuple[float, float]:
+    """Percentile 95 % interval of the mean of values [U] over resampled users; the same draws for the same U."""
+    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.percentile(values[draws].mean(1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share of n trials."""
+    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * (share * (1 - share) / n + _Z**2 / (4 * n**2)) ** 0.5
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
