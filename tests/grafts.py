@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+
 from loci.models.base import Base
 from loci.models.engram import EngramSpec, Graft, positions_of
 from loci.models.rows import RowBatch, RowMap
@@ -40,14 +41,14 @@ def keys_of(graft: Graft, ids: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def rows_ending_at(graft: Graft, places: Sequence[tuple[list[int], Sequence[int]]], seed: int = 0) -> RowMap:
-    """Normal rows for all n-grams that end at these positions of these sequences: [(ids, positions), ...]."""
+    """Large random rows for all n-grams that end at these positions of these sequences: [(ids, positions), ...]."""
     found = []
     for ids, positions in places:
         keys, exists = keys_of(graft, ids)
         found += [keys[position][exists[position]] for position in positions]
     addresses = torch.cat(found).unique()
     generator = torch.Generator().manual_seed(seed)
-    return RowMap(addresses, torch.randn(len(addresses), graft.spec.row_width, generator=generator))
+    return RowMap(addresses, 4 * torch.randn(len(addresses), graft.spec.row_width, generator=generator))
 
 
 def left_padded(sequences: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from loci.models.addressing import Addressing, canonical_ids, canonical_text
-from loci.models.tiny import byte_tokenizer
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
+
+from loci.models.addressing import Addressing, canonical_ids, canonical_text
+from loci.models.tiny import byte_tokenizer
 
 ORDERS = (2, 3, 4, 5)
 M64 = (1 << 64) - 1
@@ -45,7 +46,12 @@ def reference_key(ngram: list[int], seed: int) -> int:
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("My", "my"), (" my", "MY"), ("é", "E"), ("e\u0301", "é"), ("ﬁ", "FI"), ("ｆｕｌｌ", "full"), ("a \t b", "a b"), ("ß", "SS"), ("\n", "  ")],
+    [
+        *[("My", "my"), (" my", "MY"), ("ß", "SS")],
+        *[("é", "E"), ("e\u0301", "é")],
+        *[("ﬁ", "FI"), ("ｆｕｌｌ", "full")],
+        *[("a \t b", "a b"), ("\n", "  ")],
+    ],
 )
 def test_texts_that_address_alike(left: str, right: str) -> None:
     assert canonical_text(left) == canonical_text(right)
@@ -111,6 +117,12 @@ def test_an_ngram_exists_only_with_all_of_its_tokens() -> None:
     assert exists[1].int().tolist() == [[0, 0, 0]] * 5 + [[1, 0, 0]]
 
 
+def test_a_gap_interrupts_the_ngrams_across_it() -> None:
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    _, exists = Addressing((2, 3, 4), 0).addresses(tokens, torch.tensor([[1, 0, 1, 1]]).bool())
+    assert exists[0].int().tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]]
+
+
 def test_orders_longer_than_the_sequence_do_not_exist() -> None:
     tokens = torch.tensor([[4, 5]])
     keys, exists = Addressing((2, 9), 0).addresses(tokens, torch.ones_like(tokens, dtype=torch.bool))
@@ -157,5 +169,5 @@ def test_keys_equal_an_independent_implementation(seed: int) -> None:
 
 def test_golden_keys() -> None:
     """Rows on disk are lost if these ever change."""
-    assert keys_of([1, 2, 3], orders=(2, 3), seed=0)[-1] == GOLDEN_0
-    assert keys_of([49_151, 0], orders=(2,), seed=42)[-1] == GOLDEN_42
+    assert keys_of([1, 2, 3], orders=(2, 3), seed=0)[-1] == [-4529425446869107650, 8308302354928957341]
+    assert keys_of([49_151, 0], orders=(2,), seed=42)[-1] == [-4147166009726714987]

@@ -74,7 +74,8 @@ class PromptBatch:
             open_ &= ~torch.isin(token, self._newlines)
         written = torch.stack(tokens, 1)  # [B, N]
         ends = torch.isin(written, self._newlines).int().cumsum(1) > 0
-        hits = torch.stack([hit.any(-1).any(-1) for hit in session.hits], 1) if session.hits else written.new_zeros(len(written), 0).bool()
+        read = [hit.flatten(1).sum(1) for hit in session.hits]  # the last token said is never read
+        hits = torch.stack(read, 1) if read else written.new_zeros(len(written), 0)
         out = []
         for at, row in enumerate(written):
             length = int((~ends[at]).sum())

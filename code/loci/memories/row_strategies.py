@@ -13,6 +13,7 @@
 All write the same addresses (those of bare sentences and of sentences in context coincide) and whole answers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,6 @@ from loci.models.upper import UpperStack
 OPTIMISED = ("rows", "rows_joint", "rows_opt")
 CLOSED_FORM = ("rows_dual", "rows_unembed", "rows_wte")
 STRATEGIES = (*OPTIMISED, *CLOSED_FORM, "rows_random")
-SEEDED = (*OPTIMISED, "rows_random")
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,18 @@ def write_closed_form(strategy: str, writer: Writer, sentences: list[Sentence], 
 
 
 def write_optimised(
-    strategy: str, writer: Writer, sentences: list[Sentence], contexts: list[str], settings: WriteSettings, seed: int
+    strategy: str,
+    writer: Writer,
+    sentences: list[Sentence],
+    contexts: list[str],
+    settings: WriteSettings,
+    seed: int,
+    watch: Callable[[RowMap], bool] | None = None,
 ) -> tuple[RowMap, WriteReport]:
-    """Rows by gradient descent: `rows` after every one of `contexts` and bare, the others on bare sentences only."""
+    """Rows by gradient descent: `rows` after every one of `contexts` and bare, the others on bare sentences only.
+
+    watch: see `optimise`; it cannot follow `rows_opt`, whose facts have rows of their own until the end.
+    """
     generator = torch.Generator().manual_seed(seed)
     after = ["", *contexts] if strategy == "rows" else [""]
     graft, stop = writer.upper.graft, stop_token(writer.tokenizer)
@@ -94,7 +103,7 @@ def write_optimised(
     ]
     if strategy == "rows_opt":
         return _write_apart(groups[0], encoded[0], table, settings, generator, writer.head)
-    return optimise(groups, len(sentences), table, settings, generator, writer.head)
+    return optimise(groups, len(sentences), table, settings, generator, writer.head, watch)
 
 
 def _write_apart(

@@ -6,6 +6,8 @@ their active positions through the layers above the graft, and scores whole answ
 token of every fact leads the runner-up by `margin` after every writing context, checked over all of them at once.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -14,7 +16,7 @@ from torch.nn import functional as F
 from loci.memories.row_examples import ContextExamples
 from loci.models.rows import RowMap
 
-_CHECK_CHUNK = 128
+_CHECK_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class WriteSettings:
     margin: float = 2.0
     max_steps: int = 2000
     init_scale: float = 0.05
+
+
+def write_settings(profile: dict, sentences: int) -> WriteSettings:
+    """Settings of a profile's `write` section for so many facts; `max_visits` is how often each may be learnt on average."""
+    steps = math.ceil(profile["max_visits"] * sentences / profile["batch"])
+    return WriteSettings(profile["rate"], profile["batch"], profile["margin"], steps, profile["init_scale"])
 
 
 @dataclass(frozen=True)
@@ -50,34 +58,45 @@ def initial_rows(addresses: torch.Tensor, width: int, scale: float, generator: t
 
 
 def optimise(
-    groups: list[ContextExamples], sentences: int, table: RowMap, settings: WriteSettings, generator: torch.Generator, head
+    groups: list[ContextExamples],
+    sentences: int,
+    table: RowMap,
+    settings: WriteSettings,
+    generator: torch.Generator,
+    head,
+    watch: Callable[[RowMap], bool] | None = None,
 ) -> tuple[RowMap, WriteReport]:
     """Rows that make the model say every answer after every context.
 
+    The first group (bare sentences) is learnt whole; of the others only the facts that a check finds below the margin.
     groups: one per context, each over the same `sentences` facts. head: final hidden states [N, d] -> logits [N, V].
+    watch: shown the rows after each step; writing ends early when it says True.
     """
     values = table.values.clone().requires_grad_(True)
     # With these betas the first step of a row is `rate` whenever it comes: rows are touched at different times.
     optimiser = torch.optim.SparseAdam([values], lr=settings.rate, betas=(0.9, 0.99))
-    open_ = torch.ones(len(groups), sentences, dtype=torch.bool)  # not yet seen above the margin
+    open_ = torch.zeros(len(groups), sentences, dtype=torch.bool)  # below the margin, as far as is known
+    open_[0] = True
     steps = examples = 0
     while steps < settings.max_steps:
-        if not open_.any():
-            open_ = open_facts(groups, sentences, values.detach(), settings.margin, head)
-            if not open_.any():
-                break
         waiting = open_.any(1).nonzero().flatten()
         group = int(waiting[torch.randint(len(waiting), (1,), generator=generator)])
-        candidates = open_[group].nonzero().flatten()
-        chosen = candidates[torch.randperm(len(candidates), generator=generator)[: settings.batch]].sort().values
+        chosen = _minibatch(open_[group], groups[group].suffix.active, settings.batch, generator)
         hidden, targets, owner = groups[group].hidden_at_targets(values, chosen)
         logits = head(hidden)
         loss = F.cross_entropy(logits, targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        open_[group] &= ~_met(logits.detach(), targets, owner, sentences, settings.margin) | ~_among(chosen, sentences)
+        open_[group, chosen] = ~_met(logits.detach(), targets, owner, sentences, settings.margin)[chosen]
         steps, examples = steps + 1, examples + len(chosen)
+        if watch is not None and watch(table.with_values(values.detach())):
+            break
+        if not open_.any():
+            open_ = open_facts(groups, sentences, values.detach(), settings.margin, head)
+            if not open_.any():
+                return table.with_values(values.detach()), WriteReport(steps, examples, 0)
+    # Stopped early: what was seen while learning is a step old, and some contexts were never checked.
     unmet = open_facts(groups, sentences, values.detach(), settings.margin, head).any(0)
     return table.with_values(values.detach()), WriteReport(steps, examples, int(unmet.sum()))
 
@@ -87,10 +106,19 @@ def open_facts(groups: list[ContextExamples], sentences: int, values: torch.Tens
     """Facts with a target token that does not lead by `margin`, for every context: bool [C, F]."""
     out = torch.zeros(len(groups), sentences, dtype=torch.bool)
     for at, group in enumerate(groups):
-        for chosen in torch.arange(sentences).split(_CHECK_CHUNK):
+        for chosen in group.suffix.active.argsort().split(_CHECK_CHUNK):  # alike in length: little padding
             hidden, targets, owner = group.hidden_at_targets(values, chosen)
             out[at] |= ~_met(head(hidden), targets, owner, sentences, margin)
     return out
+
+
+def _minibatch(open_: torch.Tensor, lengths: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
+    """Up to `size` open facts, a random run of them in order of length so that little is padding: int64 [B]."""
+    candidates = open_.nonzero().flatten()
+    candidates = candidates[torch.randperm(len(candidates), generator=generator)]
+    candidates = candidates[lengths[candidates].argsort(stable=True)]
+    start = int(torch.randint(max(len(candidates) - size, 0) + 1, (1,), generator=generator))
+    return candidates[start : start + size]
 
 
 def _met(logits: torch.Tensor, targets: torch.Tensor, owner: torch.Tensor, sentences: int, margin: float) -> torch.Tensor:
@@ -99,7 +127,3 @@ def _met(logits: torch.Tensor, targets: torch.Tensor, owner: torch.Tensor, sente
     best_other = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
     lowest = torch.full((sentences,), torch.inf).scatter_reduce(0, owner, wanted - best_other, "amin")
     return lowest >= margin
-
-
-def _among(chosen: torch.Tensor, sentences: int) -> torch.Tensor:
-    return torch.zeros(sentences, dtype=torch.bool).index_fill(0, chosen, True)

@@ -45,6 +45,14 @@ def load_encoder(name: str = "minilm-l6", folder: Path | None = None) -> tuple[P
     return model, tokenizer
 
 
+def use_threads(threads: int) -> None:
+    """Fix torch's thread count and its deterministic kernels: the same seed then gives the same bytes on one machine."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+
+
 def quiet_transformers() -> ModuleType:
     """The transformers module, imported late (it takes seconds), with its progress bars and notices off."""
     import transformers

@@ -5,6 +5,7 @@ maps of all users in one batch with the owner of each row, so that one search se
 element can read another's row.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class RowMap:
     def save(self, path: Path, about: dict[str, str]) -> None:
         """Safetensors, written whole or not at all; `about` (layer, orders, base model, ...) is checked by `load`."""
         tensors = {"addresses": self.addresses.contiguous(), "values": self.values.contiguous()}
-        write_bytes(path, to_safetensors(tensors, metadata={"format": FORMAT, **about}))
+        write_bytes(path, _with_sorted_header(to_safetensors(tensors, metadata={"format": FORMAT, **about})))
 
     @classmethod
     def load(cls, path: Path, about: dict[str, str]) -> "RowMap":
@@ -118,6 +119,13 @@ class RowBatch:
         at = torch.searchsorted(self._keys, salted).clamp_(max=len(self._keys) - 1)
         hit = exists & (self._keys[at] == salted) & (self._owner[at] == slots)
         return torch.where(hit, at, -1)
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The same safetensors file with its header's keys in order: the library writes metadata in an order of the moment."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return content[:8] + header.encode().ljust(end - 8) + content[end:]
 
 
 def _salted(keys: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:

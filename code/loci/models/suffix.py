@@ -81,6 +81,8 @@ class ActiveSuffix:
         active = int(self.active[chosen].max())
         index, window = self.index[chosen, :active], self.window[chosen, :active]
         hidden = self._cached.hidden(chosen, window)
+        if not len(values):  # nothing to look up, yet a lookup needs something to look in
+            values = values.new_zeros(1, values.shape[1])
         rows = F.embedding(index.clamp_min(0), values, sparse=values.requires_grad) * (index >= 0).unsqueeze(-1)
         hidden = hidden + graft.gated_value(hidden, rows.flatten(-2))  # adds zero where no row is read
         longest = int(self.start[chosen].max())

@@ -1,0 +1,52 @@
+"""The whole artifact as one workflow: `snakemake` (laptop), `snakemake --config profile=smoke`, or any results file.
+
+Rules stand in rules/ by stage. Each calls one stand-alone script of code/steps and prints its exact command.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from loci.codehash import code_hash
+from loci.config import load_profile
+from loci.errors import UserError
+
+min_version("9.0")
+container: "docker://python:3.11-slim"
+shell.executable("/bin/bash")
+shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH HF_HUB_OFFLINE=1; ")
+
+try:
+    if unknown := sorted(set(config) - {"profile"}):
+        raise UserError(f"--config {unknown[0]}", "unknown key", "the only one is profile=NAME")
+    SETTINGS = load_profile(config.get("profile", "laptop"))
+except UserError as fault:
+    print(f"error: {fault}", file=sys.stderr, flush=True)
+    os._exit(2)  # a WorkflowError would bury the line in a traceback and exit 1
+
+PROFILE = SETTINGS["profile"]
+BASE = SETTINGS["base"]["name"]
+SEEDS = SETTINGS["matrix"]["seeds"]
+CONFIG = f"config/{PROFILE}.yaml"
+MODEL = f"models/{BASE}/loci_model.json"
+USERS = f"data/generated/{PROFILE}/people.json"
+OUT = f"results/{PROFILE}"
+
+
+include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/matrix.smk"
+include: "rules/density.smk"
+include: "rules/paper.smk"
+include: "rules/extra.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/summary.json",
+        f"{OUT}/figures/recall.pdf",
+        f"{OUT}/figures/recall.png",
+        f"{OUT}/tables/matrix.tex",

@@ -1,0 +1,52 @@
+"""The ledger: one flat table of every number, with n, interval and source, that figures, tables and claims read.
+
+Keys are <experiment>.<memory>.<base>.<kind>.<measure>. A missing key is an error, never an empty box.
+"""
+
+from pathlib import Path
+
+from loci.errors import UserError
+from loci.results import SCHEMA, read_json, read_result, write_json
+
+
+class Ledger:
+    """Read access to a summary.json: `ledger["matrix.rows.….exact"]` is {"value", "n", "low", "high", "source"}."""
+
+    def __init__(self, path: Path):
+        record = read_json(path, "run snakemake, or `make promote` for the reference")
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA or "ledger" not in record:
+            raise UserError(f"{path}: schema", f"is not a ledger of version {SCHEMA}", "make it again with collect_ledger.py")
+        self._path, self._entries = path, record["ledger"]
+
+    def __getitem__(self, key: str) -> dict:
+        if key not in self._entries:
+            raise UserError(f"{self._path}: {key}", "no such key", "run the rule that measures it, or mend the key")
+        return self._entries[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def memories(self, experiment: str, base: str) -> list[str]:
+        """Memory ids that an experiment reports for a base model, in the order of the file."""
+        parts = (key.split(".") for key in self._entries)
+        return list(dict.fromkeys(part[1] for part in parts if part[0] == experiment and len(part) > 3 and part[2] == base))
+
+
+def collect(files: list[Path]) -> dict[str, dict]:
+    """Ledger entries of several results files: their metrics that look like entries, and measured costs."""
+    ledger: dict[str, dict] = {}
+    for path in files:
+        record = read_result(path)
+        found = {**record["metrics"], **record["provenance"].get("costs", {})}
+        for key, entry in found.items():
+            if not isinstance(entry, dict) or "value" not in entry:
+                continue
+            if key in ledger:
+                raise UserError(f"{path}: {key}", "already in the ledger from another file", "give each result once")
+            ledger[key] = entry
+    return dict(sorted(ledger.items()))
+
+
+def write_ledger(path: Path, entries: dict[str, dict]) -> None:
+    """summary.json with keys in order."""
+    write_json(path, {"schema": SCHEMA, "ledger": entries})

@@ -1,0 +1,143 @@
+"""From raw answers, side effects and costs to the matrix: one ledger entry per memory, kind and measure."""
+
+from collections import Counter, defaultdict
+
+from loci.bench.score import contains_any, exact, first_token, says_not_known, substring
+from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference
+from loci.worlds.contexts import kind_of
+from loci.worlds.people import pool_values
+from loci.worlds.records import Question, User
+
+Records = list[tuple[str, str, float]]  # (user, question, score), one per seed
+ANSWERED = ("statement", "direct", "paraphrase", "midconv")
+TEXT_MEMORIES = ("none", "gold")
+
+
+def judged(answers: list[dict], users: list[User], donor: dict[str, User]) -> dict[str, Records]:
+    """Scores of every answer under every measure: '<memory>|<kind>.<measure>' -> records."""
+    questions = {question.qid: question for user in users for question in user.questions}
+    facts = {(user.uid, fact.key): fact for user in users for fact in user.facts}
+    pools = pool_values()
+    out: dict[str, Records] = defaultdict(list)
+    for answer in answers:
+        question, said = questions[answer["qid"]], answer["prediction"]
+        item = (answer["uid"], answer["qid"])
+        memory = answer["memory"]
+        if question.kind == "unknown":
+            if question.form == "question":
+                out[f"{memory}|unknown.exact"].append((*item, says_not_known(said)))
+            else:
+                out[f"{memory}|unknown.pool_rate"].append((*item, contains_any(said, pools[question.key])))
+            continue
+        right = exact(said, question.accepted, question.form)
+        out[f"{memory}|{question.kind}.exact"].append((*item, right))
+        if question.context_id:
+            out[f"{memory}|{question.kind}.{kind_of(question.context_id)}.exact"].append((*item, right))
+        first = first_token([answer["first_token"]], answer["gold_first_token"])
+        out[f"{memory}|{question.kind}.first_token"].append((*item, first))
+        out[f"{memory}|{question.kind}.substring"].append((*item, substring(said, question.answer)))
+        theirs = facts[donor[answer["uid"]].uid, question.key]
+        if theirs.answer != question.answer:
+            out[f"{memory}|{question.kind}.donor"].append((*item, exact(said, theirs.accepted, question.form)))
+    return out
+
+
+def entries_of_answers(scores: dict[str, Records], base: str, source: str) -> dict[str, dict]:
+    """Ledger entries of all measures, and the paired contrasts of `rows` with its controls."""
+    ledger = {}
+    for name, records in scores.items():
+        memory, measure = name.split("|")
+        ledger[f"matrix.{memory}.{base}.{measure}"] = estimate(records).entry(source)
+    for control in ("none", "rows_donor", "rows_random", "gold"):
+        for kind in ANSWERED:
+            rows, other = scores[f"rows|{kind}.exact"], scores[f"{control}|{kind}.exact"]
+            ledger[f"matrix.rows_minus_{control}.{base}.{kind}.exact"] = paired_difference(rows, other).entry(source)
+    return ledger
+
+
+def prior_entries(asked: dict[str, list[Question]], others: list[User], base: str, source: str) -> dict[str, dict]:
+    """The question-only prior: for each key, the answer that most other users have; chance is 1 / size of the pool."""
+    counts: dict[str, Counter] = defaultdict(Counter)
+    for user in others:
+        for fact in user.facts:
+            counts[fact.key][fact.answer] += 1
+    guess = {key: min(counter, key=lambda value: (-counter[value], value)) for key, counter in counts.items()}
+    pools = pool_values()
+    ledger = {}
+    for kind in ANSWERED:
+        records, chances = [], []
+        for uid, questions in asked.items():
+            for question in questions:
+                if question.kind == kind:
+                    records.append((uid, question.qid, exact(guess[question.key], question.accepted, question.form)))
+                    chances.append(1 / len(pools[question.key]))
+        chance = sum(chances) / len(chances)
+        ledger[f"matrix.prior.{base}.{kind}.exact"] = estimate(records).entry(source, chance=chance)
+    return ledger
+
+
+def side_effect_entries(lines: list[dict], memories: list[str], base: str, source: str) -> dict[str, dict]:
+    """Mean over users of each side effect, the worst text of any user, and zero by construction for text memories."""
+    by_measure: dict[tuple[str, str, str], Records] = defaultdict(list)
+    for line in lines:
+        for measure in ("dbpb", "hit_rate", "dnats_at_hits", "dbpb_worst"):
+            by_measure[line["memory"], line["text"], measure].append((line["uid"], line["text"], line[measure]))
+    ledger = {}
+    for (memory, text, measure), records in by_measure.items():
+        if measure == "dbpb_worst":
+            worst = max(value for *_, value in records)
+            ledger[f"matrix.{memory}.{base}.{text}.{measure}"] = {"value": worst, "n": len(records), "source": source}
+        else:
+            found = estimate(records, proportion=False)
+            ledger[f"matrix.{memory}.{base}.{text}.{measure}"] = found.entry(source)
+    zero = Estimate(0.0, 0.0, 0.0, 0)  # nothing is attached to the model: no text can change
+    for memory in (name for name in memories if name in TEXT_MEMORIES):
+        for text in dict.fromkeys(line["text"] for line in lines):
+            for measure in ("dbpb", "hit_rate"):
+                ledger[f"matrix.{memory}.{base}.{text}.{measure}"] = zero.entry("by construction")
+    return ledger
+
+
+def cost_entries(written: list[dict], answers: list[dict], users: list[User], base: str, source: str) -> dict[str, dict]:
+    """Bytes a user (values and indices; text in UTF-8) and prompt tokens a question."""
+    ledger = {}
+    sizes: dict[str, Records] = defaultdict(list)
+    for item in written:
+        sizes[item["memory"]].append((item["uid"], "bytes", float(item["bytes"])))
+    sizes["rows_donor"] = sizes["rows"]
+    for user in users:
+        sizes["none"].append((user.uid, "bytes", 0.0))
+        sizes["gold"].append((user.uid, "bytes", float(sum(len(fact.statement.encode()) for fact in user.facts))))
+    for memory, records in sizes.items():
+        ledger[f"matrix.{memory}.{base}.bytes"] = estimate(records, proportion=False).entry(source)
+    tokens: dict[tuple[str, str], Records] = defaultdict(list)
+    for answer in answers:
+        tokens[answer["memory"], answer["form"]].append((answer["uid"], answer["qid"], float(answer["prompt_tokens"])))
+    for (memory, form), records in tokens.items():
+        ledger[f"matrix.{memory}.{base}.{form}.prompt_tokens"] = estimate(records, proportion=False).entry(source)
+    return ledger
+
+
+def timing_entries(write_seconds: dict[str, float], facts: int, asked: list[dict], base: str, source: str) -> dict[str, dict]:
+    """Write seconds a fact, and milliseconds an answer in batches (reading the prompts included), with p50 and p95."""
+    import numpy as np
+
+    ledger = {}
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for name, spent in write_seconds.items():
+        seconds[name.split(".")[1]].append(spent / facts)
+    for memory, values in seconds.items():
+        low, high = bootstrap(np.array(values))
+        mean = float(np.mean(values))
+        ledger[f"matrix.{memory}.{base}.write_seconds_per_fact"] = Estimate(mean, low, high, len(values)).entry(source)
+    milliseconds: dict[str, list[float]] = defaultdict(list)
+    for batch in asked:
+        for memory, spent in batch["seconds"].items():
+            if memory != "reading":
+                each = 1000 * (spent + batch["seconds"]["reading"]) / batch["questions"]
+                milliseconds[memory] += [each] * batch["questions"]
+    for memory, values in milliseconds.items():
+        for name, share in (("p50", 50), ("p95", 95)):
+            entry = {"value": float(np.percentile(values, share)), "n": len(values), "source": source}
+            ledger[f"matrix.{memory}.{base}.answer_ms_{name}"] = entry
+    return ledger

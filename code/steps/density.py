@@ -1,0 +1,111 @@
+"""How many facts one table holds: one owner's facts written together, n at a time, and asked as bare statements.
+
+Joint OPT, distinct suffixes; whole answers decoded greedily (exact) and the published first-token test beside it.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from loci.bench.decode import PromptBatch, newline_tokens
+from loci.bench.score import exact, first_token
+from loci.bench.statistics import wilson
+from loci.config import load_config
+from loci.errors import run_step
+from loci.memories.row_examples import Sentence, encode_sentence
+from loci.memories.row_strategies import Writer, write_optimised
+from loci.memories.row_writer import write_settings
+from loci.models.base import Base, load_base, use_threads
+from loci.models.engram import EngramSpec, Graft
+from loci.models.rows import RowBatch, RowMap
+from loci.models.upper import UpperStack
+from loci.provenance import Provenance
+from loci.results import result, write_json
+from loci.shards import Shards
+from loci.worlds.corpus import build_corpus
+from loci.worlds.records import Fact
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    return parser.parse_args(argv)
+
+
+def answers(graft: Graft, base: Base, rows: RowMap, facts: list[Fact], settings: dict) -> list[dict]:
+    """The model's completion of every trigger under one table."""
+    size, ends, out = settings["matrix"]["batch"], newline_tokens(base.tokenizer), []
+    encoded = [encode_sentence(base.tokenizer, "", Sentence(fact.trigger, fact.answer)) for fact in facts]
+    order = sorted(range(len(facts)), key=lambda at: (encoded[at].answer_start, at))
+    for start in range(0, len(facts), size):
+        members = order[start : start + size]
+        prompts = [encoded[at].ids[: encoded[at].answer_start] for at in members]
+        batch = PromptBatch(graft, prompts, base.tokenizer.pad_token_id, ends)
+        decoded = batch.answer(RowBatch.shared(rows, len(members)), settings["matrix"]["max_tokens"])
+        for at, found in zip(members, decoded, strict=True):
+            text = base.tokenizer.decode(found.tokens, skip_special_tokens=True).partition("\n")[0].strip()
+            out.append(
+                {
+                    "key": facts[at].key,
+                    "prediction": text,
+                    "exact": exact(text, facts[at].accepted, "statement"),
+                    "first_token": first_token(found.tokens, encoded[at].ids[encoded[at].answer_start]),
+                }
+            )
+    return sorted(out, key=lambda answer: answer["key"])
+
+
+def one_size(size: int, writer: Writer, base: Base, settings: dict) -> dict:
+    """Write `size` facts into one table and ask them all."""
+    facts = build_corpus(size, settings["density"]["seed"])
+    how = write_settings(settings["write"], len(facts))
+    start = time.perf_counter()
+    sentences = [Sentence(fact.trigger, fact.answer) for fact in facts]
+    rows, report = write_optimised("rows_joint", writer, sentences, [], how, settings["density"]["seed"])
+    seconds = time.perf_counter() - start
+    found = answers(writer.upper.graft, base, rows, facts, settings)
+    return {"n": size, "rows": len(rows), "bytes": rows.nbytes, **report.as_dict(), "seconds": seconds, "answers": found}
+
+
+def entries(items: list[dict], base: str, source: str) -> dict[str, dict]:
+    """Ledger entries density.rows.<base>.n<size>.<measure>: shares with Wilson's interval over facts, and bytes."""
+    ledger = {}
+    for item in items:
+        for measure in ("exact", "first_token"):
+            share = sum(answer[measure] for answer in item["answers"]) / item["n"]
+            low, high = wilson(share, item["n"])
+            key = f"density.rows.{base}.n{item['n']}.{measure}"
+            ledger[key] = {"value": share, "n": item["n"], "low": low, "high": high, "source": source}
+        ledger[f"density.rows.{base}.n{item['n']}.bytes"] = {"value": item["bytes"], "n": item["n"], "source": source}
+    return ledger
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    provenance = Provenance(Path(__file__))
+    settings = load_config(args.config)
+    use_threads(args.threads)
+    base = load_base(settings["base"]["name"], args.model)
+    spec = EngramSpec(**{**settings["engram"], "orders": tuple(settings["engram"]["orders"])})
+    writer = Writer(UpperStack(Graft(base.model, base.tokenizer, spec)), base.tokenizer)
+    relevant = {name: settings[name] for name in ("base", "engram", "write", "matrix", "density")}
+    shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")
+    items = []
+    for size in tqdm(settings["density"]["sizes"], desc="density", unit="table"):
+        items.append(shards.get(f"n{size}") or shards.put(f"n{size}", one_size(size, writer, base, settings)))
+    seconds = {f"n{item['n']}": round(item.pop("seconds"), 2) for item in items}
+    metrics = entries(items, base.name, args.out.name)
+    record = provenance.record() | {"write_seconds": seconds, "model_sha256": base.model_sha256}
+    write_json(args.out, result("density", relevant, settings["density"]["seed"], metrics, items, record))
+    largest = metrics[f"density.rows.{base.name}.n{items[-1]['n']}.exact"]
+    print(f"{args.out}: {items[-1]['n']} facts in one table, {largest['value']:.3f} of the answers exact")
+
+
+if __name__ == "__main__":
+    run_step(main)

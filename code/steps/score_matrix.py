@@ -1,0 +1,87 @@
+"""Score the raw answers of all seeds, with controls, side effects and costs: the matrix of memories and questions.
+
+Needs no model: whoever doubts a score changes the rule in bench/score.py and runs this step alone.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from loci.bench.matrix import (
+    cost_entries,
+    entries_of_answers,
+    judged,
+    prior_entries,
+    side_effect_entries,
+    timing_entries,
+)
+from loci.bench.people import asked_questions, asked_users, donors
+from loci.config import load_config
+from loci.errors import run_step
+from loci.paths import GENERATED
+from loci.provenance import Provenance
+from loci.results import read_jsonl, read_result, result, rounded, write_json
+from loci.worlds.records import load_users
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
+    for name, what in (
+        ("rows", "results of write_rows.py, one a seed"),
+        ("answers", "raw answers of ask_memories.py (JSONL), one a seed"),
+        ("asked", "results of ask_memories.py, one a seed"),
+        ("side-effects", "results of measure_side_effects.py, one a seed"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help=what)
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    return parser.parse_args(argv)
+
+
+def per_user(scores: dict) -> list[dict]:
+    """What the intervals are made of: mean score of each user, memory and measure."""
+    items = []
+    for name, records in scores.items():
+        memory, measure = name.split("|")
+        for uid in sorted({uid for uid, *_ in records}):
+            values = [float(score) for user, _, score in records if user == uid]
+            items.append({"memory": memory, "measure": measure, "uid": uid, "n": len(values), "mean": sum(values) / len(values)})
+    return items
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    inputs = {f"answers.{at}": path for at, path in enumerate(args.answers)} | {"users": args.users}
+    provenance = Provenance(Path(__file__), inputs)
+    settings = load_config(args.config)
+    base = settings["base"]["name"]
+    everybody = load_users(args.users)
+    users = asked_users(everybody, settings)
+    answers = [answer for path in args.answers for answer in read_jsonl(path, "run ask_memories.py")]
+    written = [read_result(path) for path in args.rows]
+    asked = [read_result(path) for path in args.asked]
+    lines = [line for path in args.side_effects for line in read_result(path)["items"]]
+    scores, source = judged(answers, users, donors(users)), args.out.name
+    memories = sorted({answer["memory"] for answer in answers})
+    questions = {user.uid: asked_questions(user, settings) for user in users}
+    metrics = {
+        **entries_of_answers(scores, base, source),
+        **prior_entries(questions, [user for user in everybody if user.split == "dev"], base, source),
+        **side_effect_entries(lines, memories, base, source),
+        **cost_entries([item for one in written for item in one["items"]], answers, users, base, source),
+    }
+    seconds: dict[str, float] = {}
+    for one in written:
+        seconds |= {f"{name}.{one['seed']}": spent for name, spent in one["provenance"]["write_seconds"].items()}
+    batches = [batch for one in asked for batch in one["provenance"]["batch_seconds"]]
+    costs = timing_entries(seconds, len(users[0].facts), batches, base, source)
+    record = provenance.record() | {"costs": rounded(costs)}
+    config = {"base": settings["base"], "matrix": settings["matrix"], "users": [user.uid for user in users]}
+    write_json(args.out, result("matrix", config, None, rounded(metrics), rounded(per_user(scores)), record))
+    found = metrics[f"matrix.rows.{base}.statement.exact"]
+    print(f"{args.out}: {len(memories)} memories, {len(metrics)} numbers; rows complete {found['value']:.3f} of the bare statements")
+
+
+if __name__ == "__main__":
+    run_step(main)

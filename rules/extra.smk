@@ -1,0 +1,54 @@
+# Not part of the default run: selection on development users, and timings.
+
+
+rule sweeps:
+    input:
+        f"{OUT}/sweeps/rows.json",
+
+
+rule benchmarks:
+    input:
+        f"{OUT}/bench/row_write.json",
+
+
+rule sweep_rows:
+    input:
+        model=MODEL,
+        users=USERS,
+        sweep="config/sweep_rows.yaml",
+    output:
+        f"{OUT}/sweeps/rows.json",
+    log:
+        f"logs/{PROFILE}/sweep_rows.log",
+    benchmark:
+        f"{OUT}/benchmarks/sweep_rows.tsv"
+    threads: 2
+    resources:
+        mem_mb=4500,
+    params:
+        code=code_of("sweep_rows.py"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/sweep_rows.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
+    shell:
+        "python code/steps/sweep_rows.py {params.options} --sweep {input.sweep} --users {input.users} --out {output} > {log} 2>&1"
+
+
+rule row_write:
+    input:
+        model=MODEL,
+    output:
+        f"{OUT}/bench/row_write.json",
+    log:
+        f"logs/{PROFILE}/row_write.log",
+    benchmark:
+        f"{OUT}/benchmarks/row_write.tsv"
+    threads: 2
+    resources:
+        mem_mb=4500,
+    params:
+        options=f"--config {CONFIG}",
+    message:
+        "python benchmarks/row_write.py {params.options} --out {output}"
+    shell:
+        "python benchmarks/row_write.py {params.options} --out {output} > {log} 2>&1"

@@ -1,0 +1,65 @@
+# Ledger, figures and tables. The same scripts draw from results/reference without any rule: `make figures`.
+
+
+rule collect_ledger:
+    input:
+        f"{OUT}/matrix/matrix.{BASE}.json",
+        f"{OUT}/density/density.{BASE}.json",
+    output:
+        f"{OUT}/summary.json",
+    log:
+        f"logs/{PROFILE}/collect_ledger.log",
+    benchmark:
+        f"{OUT}/benchmarks/collect_ledger.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("collect_ledger.py"),
+    message:
+        "python code/steps/collect_ledger.py {input} --out {output}"
+    shell:
+        "python code/steps/collect_ledger.py {input} --out {output} > {log} 2>&1"
+
+
+rule draw_recall:
+    input:
+        f"{OUT}/summary.json",
+    output:
+        pdf=f"{OUT}/figures/recall.pdf",
+        png=f"{OUT}/figures/recall.png",
+    log:
+        f"logs/{PROFILE}/draw_recall.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_recall.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("draw_recall.py"),
+        options=f"--base {BASE}",
+    message:
+        "python code/steps/draw_recall.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
+    shell:
+        "python code/steps/draw_recall.py --ledger {input} {params.options} --out {output.pdf} {output.png} > {log} 2>&1"
+
+
+rule make_matrix_table:
+    input:
+        f"{OUT}/summary.json",
+    output:
+        f"{OUT}/tables/matrix.tex",
+    log:
+        f"logs/{PROFILE}/make_matrix_table.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_matrix_table.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("make_matrix_table.py"),
+        options=f"--base {BASE}",
+    message:
+        "python code/steps/make_matrix_table.py --ledger {input} {params.options} --out {output}"
+    shell:
+        "python code/steps/make_matrix_table.py --ledger {input} {params.options} --out {output} > {log} 2>&1"

@@ -1,0 +1,143 @@
+"""Greedy answers: cached, batched and reused, they are those of one full forward a token."""
+
+import pytest
+import torch
+from grafts import PAD, grafted, plain_logits, rows_ending_at, single_logits, token_ids
+
+from loci.bench.decode import PromptBatch, newline_tokens
+from loci.models.base import Base
+from loci.models.engram import Graft
+from loci.models.rows import RowBatch, RowMap
+from loci.models.tiny import byte_tokenizer
+
+PROMPTS = ("My cat is called", "The unit of time is", "If", "Well, my cat is called Tom and my dog is named")
+LENGTH = 10
+
+
+def greedy(base: Base, ids: list[int], graft: Graft | None = None, rows: RowMap | None = None) -> list[int]:
+    """LENGTH tokens, each from one full forward over the whole sequence."""
+    ids, start = list(ids), len(ids)
+    while len(ids) < start + LENGTH:
+        tokens = torch.tensor([ids])
+        logits = plain_logits(base, tokens, torch.ones_like(tokens))[0] if rows is None else single_logits(graft, rows, ids)
+        ids.append(int(logits[-1].argmax()))
+    return ids[start:]
+
+
+def prompts_of(base: Base) -> list[list[int]]:
+    return [token_ids(base, text) for text in PROMPTS]
+
+
+def answers(batch: PromptBatch, rows: RowBatch) -> list[list[int]]:
+    return [decoded.tokens for decoded in batch.answer(rows, LENGTH)]
+
+
+def users_of(graft: Graft, prompts: list[list[int]]) -> list[RowMap]:
+    """Rows strong enough to change what is said: user 0 late in prompt 0, user 1 early in two, user 2 in prompt 3."""
+    places = [[(prompts[0], [14, 15])], [(prompts[0], [6]), (prompts[1], [3, 18])], [(prompts[3], [40])]]
+    return [strong_rows(graft, place, seed) for seed, place in enumerate(places)]
+
+
+def strong_rows(graft: Graft, places: list, seed: int) -> RowMap:
+    rows = rows_ending_at(graft, places, seed)
+    return rows.with_values(20 * rows.values)
+
+
+def test_without_rows_it_is_plain_greedy_decoding(base: Base) -> None:
+    prompts = prompts_of(base)
+    wanted = [greedy(base, prompt) for prompt in prompts]
+    with grafted(base) as graft:
+        batch = PromptBatch(graft, prompts, PAD, set())
+        decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)), LENGTH)
+    assert [one.tokens for one in decoded] == wanted
+    assert {(one.prompt_hits, one.answer_hits) for one in decoded} == {(0, 0)}
+
+
+def test_a_batch_answers_as_each_prompt_alone(base: Base) -> None:
+    prompts = prompts_of(base)
+    with grafted(base) as graft:
+        for rows in (graft.empty_rows(), *users_of(graft, prompts)):
+            together = answers(PromptBatch(graft, prompts, PAD, set()), RowBatch.shared(rows, len(prompts)))
+            alone = [answers(PromptBatch(graft, [prompt], PAD, set()), RowBatch.shared(rows, 1))[0] for prompt in prompts]
+            assert together == alone
+
+
+def test_with_rows_it_is_greedy_decoding_through_a_fresh_session(base: Base) -> None:
+    """Rows hit early in the prompt, at its last token, and in what the model would say without them."""
+    prompts = prompts_of(base)
+    plain = [greedy(base, prompt) for prompt in prompts]
+    changed = 0
+    with grafted(base) as graft:
+        in_answers = strong_rows(graft, [(prompts[0] + plain[0], [len(prompts[0]) + 1, len(prompts[0]) + 4])], seed=7)
+        for rows in (*users_of(graft, prompts), in_answers):
+            wanted = [greedy(base, prompt, graft, rows) for prompt in prompts]
+            changed += wanted != plain
+            decoded = PromptBatch(graft, prompts, PAD, set()).answer(RowBatch.shared(rows, len(prompts)), LENGTH)
+            assert [one.tokens for one in decoded] == wanted
+    assert decoded[0].answer_hits > 0
+    assert changed >= 2
+
+
+def test_users_mixed_in_one_batch_answer_as_alone(base: Base) -> None:
+    prompts = prompts_of(base)
+    with grafted(base) as graft:
+        users = users_of(graft, prompts)
+        slots = [1, 2, -1, 0, 0, 1]
+        mixed = [prompts[at] for at in (0, 3, 0, 0, 1, 1)]
+        found = answers(PromptBatch(graft, mixed, PAD, set()), RowBatch(users, torch.tensor(slots)))
+        for prompt, slot, tokens in zip(mixed, slots, found, strict=True):
+            assert tokens == greedy(base, prompt, graft, users[slot] if slot >= 0 else graft.empty_rows())
+
+
+def test_hits_are_counted_in_prompt_and_answer(llama: Base) -> None:
+    """All four orders are written at two prompt positions and at two answer tokens: n-grams are counted, not positions."""
+    prompt = token_ids(llama, "QWERTYUIOP")
+    with grafted(llama) as graft:
+        said = greedy(llama, prompt)
+        whole = prompt + said
+        quiet = rows_ending_at(graft, [(whole, [4, 9, 11, 13])])
+        quiet = quiet.with_values(torch.zeros_like(quiet.values))  # read, but without effect
+        (decoded,) = PromptBatch(graft, [prompt], PAD, set()).answer(RowBatch.shared(quiet, 1), LENGTH)
+        session = graft.session(RowBatch.shared(quiet, 1))
+        ids = torch.tensor([whole])
+        found = session.look_up(ids, torch.ones_like(ids, dtype=torch.bool))[0] >= 0
+    assert decoded.tokens == said
+    assert decoded.prompt_hits == int(found[: len(prompt)].sum()) == 8
+    assert decoded.answer_hits == int(found[len(prompt) : -1].sum()) >= 8
+
+
+def test_answers_stop_before_the_first_newline(base: Base) -> None:
+    prompts = prompts_of(base)
+    with grafted(base) as graft:
+        nothing = RowBatch.shared(graft.empty_rows(), len(prompts))
+        whole = answers(PromptBatch(graft, prompts, PAD, set()), nothing)
+        newline = whole[0][4]
+        stopped = answers(PromptBatch(graft, prompts, PAD, {newline}), nothing)
+        assert stopped == [tokens[: tokens.index(newline)] if newline in tokens else tokens for tokens in whole]
+        assert len(stopped[0]) <= 4
+        first = {tokens[0] for tokens in whole}
+        assert answers(PromptBatch(graft, prompts, PAD, first), nothing) == [[]] * len(prompts)
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_answers_stop_at_the_limit(llama: Base, limit: int) -> None:
+    prompts = prompts_of(llama)
+    with grafted(llama) as graft:
+        batch = PromptBatch(graft, prompts, PAD, set())
+        decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)), limit)
+    assert [len(one.tokens) for one in decoded] == [limit] * len(prompts)
+
+
+def test_prompts_read_once_serve_many_memories_in_any_order(base: Base) -> None:
+    prompts = prompts_of(base)
+    with grafted(base) as graft:
+        memories = [RowBatch.shared(rows, len(prompts)) for rows in (graft.empty_rows(), *users_of(graft, prompts))]
+        fresh = [PromptBatch(graft, prompts, PAD, set()).answer(rows, LENGTH) for rows in memories]
+        batch = PromptBatch(graft, prompts, PAD, set())
+        order = [0, 1, 2, 3, 2, 0, 3, 1, 1]
+        assert [batch.answer(memories[at], LENGTH) for at in order] == [fresh[at] for at in order]
+    assert len({str(one) for one in fresh}) == len(memories), "the memories differ in what they answer"
+
+
+def test_newline_tokens_are_line_breaks_and_ends_of_text() -> None:
+    assert newline_tokens(byte_tokenizer()) == {10, 256, 257, 258}
