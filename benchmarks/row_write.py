@@ -25,7 +25,7 @@ from loci.bench.race import TARGET, Race, Task, recall
 from loci.config import load_config
 from loci.errors import run_step
 from loci.memories.row_baselines import UncachedExamples, optimise_published, published_start
-from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, stop_token, written_keys
+from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, written_keys
 from loci.memories.row_strategies import Writer, write_optimised
 from loci.memories.row_writer import WriteSettings, initial_rows, optimise, write_settings
 from loci.models.base import Base, load_base, use_threads
@@ -78,7 +78,7 @@ def run_uncached(task: Task, how: WriteSettings, limit: float) -> dict:
     addresses = torch.cat([written_keys(task.graft, item) for item in task.encoded]).unique()
     table = initial_rows(addresses, task.graft.spec.row_width, how.init_scale, generator)
     cached = CachedSequences(task.writer.upper, [item.ids for item in task.encoded])  # for the targets: not on the clock
-    examples = ContextExamples(cached, task.encoded, table, stop_token(task.writer.tokenizer))
+    examples = ContextExamples(cached, task.encoded, table)
     race = Race(task, passes(task, how), limit)
     group = UncachedExamples(task.graft, task.encoded, table, examples)
     rows, _ = optimise([group], len(task.encoded), table, how, generator, task.writer.head, race)

@@ -11,7 +11,7 @@ from grafts import CLOSE, grafted
 
 from loci.config import load_profile
 from loci.memories.row_baselines import UncachedExamples
-from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, stop_token, written_keys
+from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, written_keys
 from loci.memories.row_writer import initial_rows
 from loci.models.suffix import CachedSequences
 from loci.models.upper import UpperStack
@@ -87,10 +87,10 @@ def test_reading_without_the_cache_is_the_same_computation(base):
         addresses = torch.cat([written_keys(graft, item) for item in encoded]).unique()
         table = initial_rows(addresses, graft.spec.row_width, 0.5, torch.Generator().manual_seed(0))
         cached = CachedSequences(UpperStack(graft), [item.ids for item in encoded])
-        examples = ContextExamples(cached, encoded, table, stop_token(base.tokenizer))
+        examples = ContextExamples(cached, encoded, table)
         uncached = UncachedExamples(graft, encoded, table, examples)
         chosen, hidden, gradients = torch.tensor([1, 0]), [], []
-        wanted = [[*item.ids[item.answer_start :], stop_token(base.tokenizer)] for item in encoded]
+        wanted = [item.following for item in encoded]
         for group in (examples, uncached):
             values = table.values.clone().requires_grad_(True)
             final, targets, owner = group.hidden_at_targets(values, chosen)

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from loci.bench.decode import PromptBatch
 from loci.errors import UserError
 from loci.memories import row_strategies
-from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, stop_token, written_keys
+from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, written_keys
 from loci.memories.row_strategies import CLOSED_FORM, OPTIMISED, Writer, randomised, write_closed_form, write_optimised
 from loci.memories.row_writer import WriteReport, WriteSettings, open_facts
 from loci.models.base import Base
@@ -149,7 +149,7 @@ def test_unmet_is_what_a_check_of_every_context_finds(writer: Writer, strategy: 
     for context in ["", *CONTEXTS] if strategy == "rows" else [""]:
         items = encoded(writer, FACTS, context)
         cached = CachedSequences(writer.upper, [item.ids for item in items])
-        groups.append(ContextExamples(cached, items, rows, stop_token(writer.tokenizer)))
+        groups.append(ContextExamples(cached, items, rows))
     below = open_facts(groups, len(FACTS), rows.values, WriteSettings().margin, writer.head)
     assert report.unmet == int(below.any(0).sum())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from grafts import CLOSE, grafted, left_padded, rows_ending_at, rows_logits, single_logits, token_ids
 
-from loci.memories.row_examples import ContextExamples, encode_sentence, stop_token
+from loci.memories.row_examples import ContextExamples, encode_sentence
 from loci.memories.row_examples import Sentence as S
 from loci.models.base import Base
 from loci.models.engram import EngramSpec, Graft, decoder_layers
@@ -130,9 +130,8 @@ def test_hidden_states_at_the_targets_of_facts(base: Base, layer: int) -> None:
         items = encoded(base, context)
         with grafted(base, spec(layer)) as graft:
             table = rows_ending_at(graft, last_triggers(base))
-            stop = stop_token(base.tokenizer)
             cached = CachedSequences(UpperStack(graft), [item.ids for item in items])
-            examples = ContextExamples(cached, items, table, stop)
+            examples = ContextExamples(cached, items, table)
             full = [single_logits(graft, table, item.ids) for item in items]
             for chosen in ([0, 1, 2], [2, 0], [1]):
                 with torch.no_grad():
@@ -140,7 +139,7 @@ def test_hidden_states_at_the_targets_of_facts(base: Base, layer: int) -> None:
                     logits = graft.model.get_output_embeddings()(hidden)
                 for sentence in chosen:
                     item, mine = items[sentence], owner == sentence
-                    assert targets[mine].tolist() == [*item.ids[item.answer_start :], stop]
+                    assert targets[mine].tolist() == item.following
                     torch.testing.assert_close(logits[mine], full[sentence][item.answer_start - 1 :], atol=CLOSE, rtol=0)
                 assert len(owner) == sum(len(items[at].ids) - items[at].answer_start + 1 for at in chosen)
 
@@ -150,8 +149,7 @@ def test_gradients_equal_those_of_the_full_forward(base: Base, layer: int) -> No
     items = encoded(base, CONTEXT)
     with grafted(base, spec(layer)) as graft:
         table = rows_ending_at(graft, last_triggers(base))
-        stop = stop_token(base.tokenizer)
-        examples = ContextExamples(CachedSequences(UpperStack(graft), [item.ids for item in items]), items, table, stop)
+        examples = ContextExamples(CachedSequences(UpperStack(graft), [item.ids for item in items]), items, table)
         values = table.values.clone().requires_grad_(True)
         hidden, targets, _ = examples.hidden_at_targets(values, torch.arange(3))
         torch.nn.functional.cross_entropy(graft.model.get_output_embeddings()(hidden), targets, reduction="sum").backward()
@@ -162,7 +160,7 @@ def test_gradients_equal_those_of_the_full_forward(base: Base, layer: int) -> No
             ids = torch.tensor([item.ids])
             session = graft.session(RowBatch.shared(RowMap(table.addresses, values), 1))
             logits = session.forward(ids, torch.ones_like(ids)).logits[0, item.answer_start - 1 :]
-            wanted = torch.tensor([*item.ids[item.answer_start :], stop])
+            wanted = torch.tensor(item.following)
             torch.nn.functional.cross_entropy(logits, wanted, reduction="sum").backward()
         torch.testing.assert_close(found, values.grad, atol=1e-5, rtol=1e-3)
         assert bool(values.grad.any(1).all())

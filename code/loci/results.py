@@ -42,7 +42,8 @@ def write_json(path: Path, value: object) -> None:
 
 def write_jsonl(path: Path, records: Iterable[dict]) -> None:
     """One compact JSON object a line."""
-    write_bytes(path, b"".join(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n" for record in records))
+    lines = (json.dumps(record, ensure_ascii=False, allow_nan=False) for record in records)
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def read_json(path: Path, remedy: str = "make it again") -> object:
@@ -52,8 +53,8 @@ def read_json(path: Path, remedy: str = "make it again") -> object:
 
 def read_jsonl(path: Path, remedy: str = "make it again") -> list[dict]:
     """All records of a JSONL file, in order."""
-    lines = read_text(path, remedy).splitlines()
-    return [_parse(f"{path}: line {number}", line, remedy) for number, line in enumerate(lines, 1)]
+    lines = read_text(path, remedy).removesuffix("\n").split("\n")  # splitlines() would also break inside a JSON string
+    return [_parse(f"{path}: line {number}", line, remedy) for number, line in enumerate(lines, 1) if line]
 
 
 def read_text(path: Path, remedy: str = "make it again") -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from loci.memories.row_examples import EncodedSentence, Sentence, stop_token
+from loci.memories.row_examples import EncodedSentence, Sentence
 from loci.memories.row_strategies import Writer
 from loci.models.engram import Graft
 from loci.models.rows import RowBatch, RowMap
@@ -27,15 +27,15 @@ class Task:
 
 @torch.no_grad()
 def recall(task: Task, rows: RowMap, whole: bool = False) -> float:
-    """Share of facts whose first answer token, or whole answer with its full stop, is the model's greedy choice.
+    """Share of facts whose first answer token, or whole answer with its stop, is the model's greedy choice.
 
     Full forward of left-padded batches: independent of the cached path by which ours is written.
     """
-    stop, right = stop_token(task.writer.tokenizer), 0
+    right = 0
     for at in range(0, len(task.encoded), _CHECK_BATCH):
         part = task.encoded[at : at + _CHECK_BATCH]
         read = [item.ids if whole else item.ids[: item.answer_start] for item in part]
-        targets = [[*item.ids[item.answer_start :], stop] if whole else [item.ids[item.answer_start]] for item in part]
+        targets = [item.following if whole else [item.ids[item.answer_start]] for item in part]
         longest, kept = max(map(len, read)), max(map(len, targets))
         ids = torch.tensor([[0] * (longest - len(tokens)) + tokens for tokens in read])
         mask = torch.tensor([[0] * (longest - len(tokens)) + [1] * len(tokens) for tokens in read])

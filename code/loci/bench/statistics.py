@@ -47,7 +47,8 @@ def estimate(records: list[tuple[str, str, float]], proportion: bool = True) -> 
     value = float(means.mean())
     if proportion and low == high:
         low, high = wilson(value, n)
-    return Estimate(value, low, high, n)
+    # The mean of equal numbers can miss them by a rounding error; an interval never excludes its own value.
+    return Estimate(value, min(low, value), max(high, value), n)
 
 
 def paired_difference(left: list[tuple[str, str, float]], right: list[tuple[str, str, float]]) -> Estimate:

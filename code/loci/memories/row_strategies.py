@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
-from loci.memories.row_examples import ContextExamples, EncodedSentence, Sentence, encode_sentence, stop_token, written_keys
+from loci.memories.row_examples import ContextExamples, EncodedSentence, Sentence, encode_sentence, written_keys
 from loci.memories.row_writer import WriteReport, WriteSettings, initial_rows, optimise
 from loci.models.rows import RowMap
 from loci.models.suffix import CachedSequences, find_rows
@@ -50,7 +50,7 @@ def write_closed_form(strategy: str, writer: Writer, sentences: list[Sentence], 
     asks W_K e to point along the normalised h at the same time. Facts that share an address are averaged.
     """
     graft = writer.upper.graft
-    encoded, stop = [encode_sentence(writer.tokenizer, "", item) for item in sentences], stop_token(writer.tokenizer)
+    encoded = [encode_sentence(writer.tokenizer, "", item) for item in sentences]
     table = initial_rows(_addresses(graft, encoded), graft.spec.row_width, 0.0, torch.Generator())
     cached = CachedSequences(writer.upper, [item.ids for item in encoded])
     if strategy == "rows_wte":
@@ -61,10 +61,9 @@ def write_closed_form(strategy: str, writer: Writer, sentences: list[Sentence], 
     solvers: dict[tuple[bool, ...], torch.Tensor] = {}
     for at, item in enumerate(encoded):
         index = find_rows(graft, table, item.ids)  # [T, O]
-        following = [*item.ids[item.answer_start :], stop]
         positions = torch.arange(item.answer_start - 1, len(item.ids))
         hidden = cached.hidden(torch.tensor([at]), positions[None])[0]  # [A, d]
-        wanted = torch.nn.functional.normalize(source[following], dim=-1) * hidden.norm(dim=-1, keepdim=True) * scale
+        wanted = torch.nn.functional.normalize(source[item.following], dim=-1) * hidden.norm(dim=-1, keepdim=True) * scale
         for position, target, stream in zip(positions.tolist(), wanted, hidden, strict=True):
             present = index[position] >= 0
             columns = present.repeat_interleave(graft.spec.row_width)
@@ -94,12 +93,12 @@ def write_optimised(
     """
     generator = torch.Generator().manual_seed(seed)
     after = ["", *contexts] if strategy == "rows" else [""]
-    graft, stop = writer.upper.graft, stop_token(writer.tokenizer)
+    graft = writer.upper.graft
     encoded = [[encode_sentence(writer.tokenizer, context, item) for item in sentences] for context in after]
     addresses = _addresses(graft, [item for group in encoded for item in group])
     table = initial_rows(addresses, graft.spec.row_width, settings.init_scale, generator)
     groups = [
-        ContextExamples(CachedSequences(writer.upper, [item.ids for item in group]), group, table, stop) for group in encoded
+        ContextExamples(CachedSequences(writer.upper, [item.ids for item in group]), group, table) for group in encoded
     ]
     if strategy == "rows_opt":
         return _write_apart(groups[0], encoded[0], table, settings, generator, writer.head)

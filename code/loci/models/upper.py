@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from transformers import DynamicCache
 
+from loci.errors import UserError
 from loci.models.engram import Graft, decoder_layers, positions_of
 
 
@@ -56,6 +57,8 @@ class UpperStack:
     """Blocks `graft.spec.layer` and above of the grafted model, then its final norm: hidden states in and out."""
 
     def __init__(self, graft: Graft):
+        if graft.conv is not None:
+            raise UserError("short convolution", "rows cannot be written through it yet", "graft without `conv`")
         self.graft = graft
         decoder = graft.model.get_decoder()
         layers = decoder_layers(graft.model)
