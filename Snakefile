@@ -15,7 +15,6 @@ from loci.errors import UserError
 
 min_version("9.0")
 container: "docker://python:3.11-slim"
-shell.executable("/bin/bash")
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH HF_HUB_OFFLINE=1; ")
 
 try:

@@ -27,6 +27,7 @@ rule sweep_rows:
         mem_mb=4500,
     params:
         code=code_of("sweep_rows.py"),
+        settings=SETTINGS,
         options=f"--config {CONFIG}",
     message:
         "python code/steps/sweep_rows.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
@@ -47,6 +48,8 @@ rule row_write:
     resources:
         mem_mb=4500,
     params:
+        code=code_hash(Path(workflow.basedir) / "benchmarks" / "row_write.py"),
+        settings=settings_of("base", "engram", "write", "closed_form_scale", "row_write"),
         options=f"--config {CONFIG}",
     message:
         "python benchmarks/row_write.py {params.options} --out {output}"

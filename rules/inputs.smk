@@ -13,7 +13,7 @@ rule fetch_model:
         mem_mb=3000,
     params:
         source=SETTINGS["base"]["source"],
-        folder=f"models/{BASE}",
+        folder=lambda wildcards, output: Path(output[0]).parent,
     message:
         f"python code/steps/fetch_model.py --model {BASE} --source {{params.source}} --out {{params.folder}}"
     shell:

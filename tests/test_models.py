@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
+
 from loci.errors import UserError
 from loci.models import fetch as fetching
 from loci.models.base import load_base, load_encoder
@@ -17,7 +19,6 @@ from loci.models.fetch import fetch, new_folder
 from loci.models.registry import MANIFEST, PINNED, WEIGHTS, fetch_command, verify, write_manifest
 from loci.models.tiny import byte_tokenizer, make_tiny
 from loci.paths import MODELS, ROOT
-from safetensors import SafetensorError
 
 STEP = ROOT / "code" / "steps" / "fetch_model.py"
 SMOLLM = MODELS / "smollm2-135m"

@@ -11,11 +11,12 @@ from loci.paths import CONFIG
 from loci.results import read_text
 
 SCHEMA_FILE = CONFIG / "schema.yaml"
+_NOT_PROFILES = {"schema", "sweep_rows"}
 
 
 def profiles() -> list[str]:
     """Names of the profiles in config/."""
-    return sorted(path.stem for path in CONFIG.glob("*.yaml") if path.name != SCHEMA_FILE.name)
+    return sorted(path.stem for path in CONFIG.glob("*.yaml") if path.stem not in _NOT_PROFILES)
 
 
 def load_profile(name: str) -> dict:

@@ -22,6 +22,8 @@ class Provenance:
         self._script = Path(script).resolve()
         self._inputs = inputs or {}
         self._start = time.monotonic()
+        # Taken now: somebody may edit or commit while a long step runs.
+        self._code_hash, self._commit = code_hash(self._script), _git_commit()
 
     def record(self) -> dict:
         """A plain dictionary: git commit, code hash, package versions, machine, threads, seconds, bytes, input hashes."""
@@ -29,8 +31,8 @@ class Provenance:
         gpu = torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
         return {
             "step": self._script.name,
-            "git_commit": _git_commit(),
-            "code_hash": code_hash(self._script),
+            "git_commit": self._commit,
+            "code_hash": self._code_hash,
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in _PACKAGES},
             "cpu": _cpu_name(),

@@ -2,7 +2,7 @@
 
 Shape (schema 1): schema, experiment, config, seed, metrics, items, provenance. A file is written under a temporary
 name in the same folder and renamed, so that the final name always holds a whole file. Everything outside `provenance`
-is a function of code, data and seed; clocks, hosts and versions live inside it, and measured costs under `costs`.
+is a function of code, data and seed; clocks, machine, versions and measured costs live inside it.
 """
 
 import hashlib
@@ -75,15 +75,14 @@ def _parse(where: object, text: str, remedy: str) -> object:
         raise UserError(where, f"invalid JSON (line {fault.lineno}, column {fault.colno}: {fault.msg})", remedy) from None
 
 
-def result(experiment: str, config: dict, seed: int | None, metrics: dict, items: object, provenance: dict, **more: object) -> dict:
-    """A results record of the present schema; `more` holds further top-level parts such as `costs`."""
+def result(experiment: str, config: dict, seed: int | None, metrics: dict, items: object, provenance: dict) -> dict:
+    """A results record of the present schema; measured times belong into `provenance`, under `costs`."""
     return {
         "schema": SCHEMA,
         "experiment": experiment,
         "config": config,
         "seed": seed,
         "metrics": metrics,
-        **more,
         "items": items,
         "provenance": provenance,
     }

@@ -64,8 +64,9 @@ def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> 
     return [encoded[at : at + size] for at in range(0, len(encoded), size)]
 
 
-def record(memory: str, seed: int | None, user: User, question: Question, prompt: str, ids: list[int], decoded: Decoded, tokenizer) -> dict:
+def record(memory: str, seed: int | None, asked: tuple[User, Question, str, list[int]], decoded: Decoded, tokenizer) -> dict:
     """One raw answer. `gold_first_token` serves the published top-1 metric."""
+    user, question, prompt, ids = asked
     answer_ids = tokenizer(f"{question.text} {question.answer}", add_special_tokens=False).input_ids
     start = len(tokenizer(question.text, add_special_tokens=False).input_ids)
     text = tokenizer.decode(decoded.tokens, skip_special_tokens=True)
@@ -100,7 +101,7 @@ def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends:
         decoded = prompt_batch.answer(rows, max_tokens)
         seconds[memory] = time.perf_counter() - start
         drawn = None if memory in ("none", "gold", *CLOSED_FORM) else seed
-        answers += [record(memory, drawn, *item, found, tokenizer) for item, found in zip(batch, decoded, strict=True)]
+        answers += [record(memory, drawn, item, found, tokenizer) for item, found in zip(batch, decoded, strict=True)]
     return {"answers": answers, "seconds": seconds, "questions": len(batch)}
 
 
@@ -133,11 +134,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     shards = Shards(Path(__file__), {**identity, "model": base.model_sha256}, args.out.parent / "work")
     work = []
     for memory, readers in plan_of(users, traces, settings, graft, args.seed == matrix["seeds"][0]):
-        prompts = prompts_of(memory, users, settings, reader)
-        work += [(f"{memory.name}.{at:03d}", batch, readers) for at, batch in enumerate(batches(prompts, base.tokenizer, matrix["batch"]))]
+        found = batches(prompts_of(memory, users, settings, reader), base.tokenizer, matrix["batch"])
+        work += [(f"{memory.name}.{at:03d}", batch, readers) for at, batch in enumerate(found)]
     answers, timings = [], []
     for name, batch, readers in tqdm(work, desc=f"ask, seed {args.seed}", unit="batch"):
-        part = shards.get(name) or shards.put(name, ask_batch(batch, readers, graft, base.tokenizer, ends, matrix["max_tokens"], args.seed))
+        part = shards.get(name)
+        if part is None:
+            part = ask_batch(batch, readers, graft, base.tokenizer, ends, matrix["max_tokens"], args.seed)
+            shards.put(name, part)
         answers += part["answers"]
         timings.append({"batch": name, "questions": part["questions"], "seconds": part["seconds"]})
     answers.sort(key=lambda answer: (answer["memory"], answer["uid"], answer["qid"]))

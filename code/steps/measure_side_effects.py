@@ -1,6 +1,6 @@
 """What each user's rows do to text that has nothing to do with them, for one seed.
 
-Kinds of text: prose, other people's chat, sentences that end like a trigger (last 2, 3 or 4 tokens), and the stored
+Kinds of text: prose, other people's chat, sentences that share the last tokens of a trigger, and the stored
 sentences of other users. The base model reads each text once; rows re-read only from their first hit on.
 """
 
@@ -68,14 +68,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         part = shards.get(user.uid)
         if part is None:
             shared = shared or _read(upper, base.tokenizer, unrelated_texts(limits), limits["max_tokens"])
-            texts = {**shared, **_read(upper, base.tokenizer, texts_about(user, users, base.tokenizer, limits), limits["max_tokens"])}
+            about = texts_about(user, users, base.tokenizer, limits)
+            texts = {**shared, **_read(upper, base.tokenizer, about, limits["max_tokens"])}
             own = [(memory, rows) for (uid, memory), rows in traces.items() if uid == user.uid]
             lines = [record(user.uid, memory, kind, text.effects(rows)) for memory, rows in own for kind, text in texts.items()]
             part = shards.put(user.uid, {"lines": lines})
         items += part["lines"]
     record_ = provenance.record() | {"model_sha256": base.model_sha256}
     write_json(args.out, result("side_effects", relevant, args.seed, {"lines": len(items)}, items, record_))
-    print(f"{args.out}: side effects of {len(traces)} tables on {3 + len(SUFFIX_LENGTHS)} kinds of text, Δ bits per byte and hit rate")
+    kinds = len({item["text"] for item in items})
+    print(f"{args.out}: side effects of {len(traces)} tables on {kinds} kinds of text, Δ bits per byte and hit rate")
 
 
 def _read(upper: UpperStack, tokenizer, kinds: dict[str, list[str]], max_tokens: int) -> dict[str, BaseTexts]:

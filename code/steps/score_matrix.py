@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = {"base": settings["base"], "matrix": settings["matrix"], "users": [user.uid for user in users]}
     write_json(args.out, result("matrix", config, None, rounded(metrics), rounded(per_user(scores)), record))
     found = metrics[f"matrix.rows.{base}.statement.exact"]
-    print(f"{args.out}: {len(memories)} memories, {len(metrics)} numbers; rows complete {found['value']:.3f} of the bare statements")
+    print(f"{args.out}: {len(memories)} memories, {len(metrics)} numbers; rows complete {found['value']:.3f} of bare statements")
 
 
 if __name__ == "__main__":

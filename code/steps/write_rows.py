@@ -21,7 +21,7 @@ from loci.models.base import load_base, use_threads
 from loci.models.engram import EngramSpec, Graft
 from loci.models.rows import RowMap
 from loci.models.upper import UpperStack
-from loci.paths import GENERATED, MODELS
+from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, sha256_file, write_json
 from loci.shards import Shards
@@ -45,12 +45,12 @@ def strategies_of(seed: int, settings: dict) -> list[str]:
     return [name for name in STRATEGIES if name in matrix["repeated"] or seed == matrix["seeds"][0]]
 
 
-def write_one(strategy: str, writer: Writer, user: User, settings: dict, seed: int, rows_of_user: Path) -> tuple[RowMap, dict]:
-    """One user's rows by one strategy, and what the writer reports."""
+def write_one(strategy: str, writer: Writer, user: User, settings: dict, seed: int, own_rows: Path) -> tuple[RowMap, dict]:
+    """One user's rows by one strategy, and what the writer reports. own_rows: the user's `rows`, written before."""
     sentences = [Sentence(fact.trigger, fact.answer) for fact in user.facts]
     if strategy == "rows_random":
         about = writer.upper.graft.spec.about(settings["base"]["name"])
-        return randomised(RowMap.load(rows_of_user, about), seed), {}
+        return randomised(RowMap.load(own_rows, about), seed), {}
     if strategy in OPTIMISED:
         contexts = writing_contexts(settings["write"]["contexts_per_kind"], seed)
         rows, report = write_optimised(strategy, writer, sentences, contexts, write_settings(settings["write"], len(sentences)), seed)
@@ -78,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         item = shards.get(name)
         if item is None:
             start = time.perf_counter()
-            rows, report = write_one(strategy, writer, user, settings, args.seed, shards.folder / f"{user.uid}.rows.safetensors")
+            own_rows = shards.folder / f"{user.uid}.rows.safetensors"
+            rows, report = write_one(strategy, writer, user, settings, args.seed, own_rows)
             seconds = time.perf_counter() - start
             rows.save(trace, spec.about(base.name))
             item = {

@@ -34,11 +34,15 @@ class Reader:
     def prompt(self, question: Question, sentences: tuple[str, ...], context: str) -> str:
         """Text to be continued. sentences: recalled facts. context: what precedes a midconv question, else ''."""
         if question.form == "statement":
-            facts = f"{self.parts['facts_heading']}\n" + "".join(f"{line}\n" for line in sentences) + "\n" if sentences else ""
+            facts = "\n".join((self.parts["facts_heading"], *sentences, "", "")) if sentences else ""
             return f"{facts}{context}{question.text}"
-        examples = (self._block(tuple(example["facts"]), example["question"]) + f" {example['answer']}\n\n" for example in self.parts["examples"])
+        examples = (
+            f"{self._block(tuple(example['facts']), example['question'])} {example['answer']}\n\n"
+            for example in self.parts["examples"]
+        )
         return context + "".join(examples) + self._block(sentences, question.text)
 
     def _block(self, sentences: tuple[str, ...], question: str) -> str:
         facts = "\n".join(sentences or (self.parts["no_facts"],))
-        return f"{self.parts['facts_heading']}\n{facts}\n{self.parts['question'].format(question=question)}\n{self.parts['answer']}"
+        asked = self.parts["question"].format(question=question)
+        return "\n".join((self.parts["facts_heading"], facts, asked, self.parts["answer"]))

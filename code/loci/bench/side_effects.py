@@ -57,7 +57,8 @@ class BaseTexts:
             for at, member in enumerate(members):
                 delta = nats[at] - base[at][int(suffix.start[at]) :] if at in nats else torch.zeros(len(hit[at]) - 1)
                 at_hits = float(delta[hit[at][:-1]].sum())
-                out[member] = TextEffect(self.nbytes[member], self.lengths[member], int(hit[at].sum()), float(delta.sum()), at_hits)
+                hits = int(hit[at].sum())
+                out[member] = TextEffect(self.nbytes[member], self.lengths[member], hits, float(delta.sum()), at_hits)
         return [out[member] for member in range(len(self.lengths))]
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from loci.worlds.records import User
 
 CHAT_FILE = DATA / "chat.json"
 FRAMES_FILE = DATA / "side_effects.json"
-SUFFIX_LENGTHS = (2, 3, 4)
+SUFFIX_LENGTHS = (2, 3, 4)  # tokens of a trigger that an unrelated sentence shares
 
 
 def unrelated_texts(settings: dict) -> dict[str, list[str]]:

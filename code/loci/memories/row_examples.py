@@ -2,8 +2,9 @@
 
 A fact is the sentence "<trigger> <answer>." A row is written for every suffix n-gram that lies within the sentence and
 ends at the last trigger token or at an answer token; the model at those positions must say the next answer token, and
-a full stop after the last (a line break after a number: behind "640." the model goes on with decimals). N-grams that reach back before the sentence are never written: they would fire in one
-context only. The same sentence is learnt after several contexts; its addresses are the same in all of them.
+a full stop after the last (a line break after a number: behind "640." the model goes on with decimals). N-grams that
+reach back before the sentence are never written: they would fire in one context only. The same sentence is learnt
+after several contexts; its addresses are the same in all of them.
 """
 
 from dataclasses import dataclass

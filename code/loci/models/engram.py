@@ -45,8 +45,8 @@ class EngramSpec:
 
     def about(self, base: str) -> dict[str, str]:
         """The identity that is stored with rows and checked when they are loaded."""
-        orders = ",".join(map(str, self.orders))
-        return {"base": base, "layer": str(self.layer), "orders": orders, "heads": str(self.heads), "row_dim": str(self.row_dim), "seed": str(self.seed)}
+        numbers = {"layer": self.layer, "heads": self.heads, "row_dim": self.row_dim, "seed": self.seed}
+        return {"base": base, "orders": ",".join(map(str, self.orders)), **{name: str(value) for name, value in numbers.items()}}
 
 
 def decoder_layers(model) -> torch.nn.ModuleList:
@@ -167,7 +167,8 @@ class Session:
         keep = max(self._graft.spec.orders) - 1
         if self._tail is not None:
             canonical, valid = torch.cat([self._tail[0], canonical], 1), torch.cat([self._tail[1], valid], 1)
-        self._tail = (canonical[:, canonical.shape[1] - min(keep, canonical.shape[1]) :], valid[:, valid.shape[1] - min(keep, valid.shape[1]) :])
+        start = max(canonical.shape[1] - keep, 0)
+        self._tail = canonical[:, start:], valid[:, start:]
 
     def _with_rows(self, hidden: torch.Tensor, found: torch.Tensor) -> torch.Tensor | None:
         """hidden [B, T, d] plus the gated values; None when nothing changes."""
@@ -189,7 +190,8 @@ class Session:
         history = self._conv_history if self._conv_history is not None else normed.new_zeros(*normed.shape[:2], reach)
         padded = torch.cat([history, normed], -1)
         self._conv_history = padded[..., -reach:]
-        return F.silu(F.conv1d(padded, self._graft.conv.unsqueeze(1), dilation=dilation, groups=self._graft.width)).transpose(1, 2)
+        taps = self._graft.conv.unsqueeze(1)
+        return F.silu(F.conv1d(padded, taps, dilation=dilation, groups=self._graft.width)).transpose(1, 2)
 
 
 def gather_rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

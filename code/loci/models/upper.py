@@ -97,7 +97,7 @@ class UpperStack:
 
         input_ids: int64 [B, T]; valid: bool [B, T], False at padding. context: what stands before all of them.
         """
-        batch, length = input_ids.shape
+        batch = len(input_ids)
         cache = context.expand(batch) if context else DynamicCache()
         before = context.length if context else 0
         whole = torch.cat([valid.new_ones(batch, before), valid], 1)
