@@ -16,12 +16,24 @@ _STEPS = 60
 
 
 @pytest.fixture(scope="session")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
-    """One frozen model a family, trained just long enough that its logits are not flat."""
-    root: Path = tmp_path_factory.mktemp("bases")
+def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of one model a family, trained just long enough that its logits are not flat."""
+    root = tmp_path_factory.mktemp("bases")
     for family, name in _NAMES.items():
         make_tiny(root / name, family=family, steps=_STEPS)
-    return {family: load_base(name, root / name) for family, name in _NAMES.items()}
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny_root: Path) -> Path:
+    """The Llama's folder, as models/tiny would be."""
+    return tiny_root / "tiny"
+
+
+@pytest.fixture(scope="session")
+def bases(tiny_root: Path) -> dict[str, Base]:
+    """The frozen models by family."""
+    return {family: load_base(name, tiny_root / name) for family, name in _NAMES.items()}
 
 
 @pytest.fixture(scope="session", params=list(_NAMES))

@@ -70,7 +70,7 @@ def test_results_and_restart(row_write, arguments, tmp_path, monkeypatch):
         assert run["reached"] == (run["recall"] >= row_write.TARGET) and run["trace"][-1] == [run["seconds"], run["recall"]]
 
     assert any(run["steps"] for run in found["items"] if run["writer"] == "published")
-    metrics = {key.removeprefix("bench.row_write."): value for key, value in found["metrics"].items()}
+    metrics = {key.removeprefix("bench.row_write."): entry["value"] for key, entry in found["metrics"].items()}
     for count in (FACTS, ALONE):
         assert metrics[f"seconds_per_fact.n{count}"] > 0 and 0 <= metrics[f"whole_exact.n{count}"] <= 1
         assert f"seconds_to_first_token_090.ours.n{count}" in metrics

@@ -14,6 +14,8 @@ from loci.process import die_with_workflow
 _STORAGE_FAULTS = {
     errno.EACCES: "permission denied; choose a folder that you may write to",
     errno.EPERM: "operation not permitted; choose a folder that you may write to",
+    errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EEXIST: "is a file where a folder is needed; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOSPC: "no space left on the device; free some and run the same command again",
     errno.EDQUOT: "disk quota exceeded; free some and run the same command again",

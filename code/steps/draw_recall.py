@@ -1,7 +1,7 @@
 """Figure: what a memory recalls, against what it does to other text and against what it weighs.
 
 Rows of panels: completing the user's statements (bare, and in the middle of a conversation), answering direct
-questions. Columns: side effect on other people's chat; bytes a user. Every value comes from the ledger.
+questions. Columns: side effect on the stored sentences of other users; bytes a user. Every value comes from the ledger.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, u
 from loci.errors import run_step
 
 KINDS = {"statement": "Bare statement", "midconv": "Statement in mid-conversation", "direct": "Direct question"}
-SIDE = "chat.dbpb"
+SIDE = "others.dbpb"
 LINEAR_BYTES = 1000  # below this the byte axis is linear, so that a memory of 0 bytes has a place
 LINEAR_BITS = 0.001
 
@@ -60,7 +60,7 @@ def draw(ledger: Ledger, base: str):
         row[0].set_xscale("symlog", linthresh=LINEAR_BITS)
         row[1].set_xscale("symlog", linthresh=LINEAR_BYTES)
         row[1].set_xlim(left=-LINEAR_BYTES / 5)
-    panels[-1][0].set_xlabel("Side effect on other people's chat (Δ bits per byte; linear below 0.001)")
+    panels[-1][0].set_xlabel("Side effect on other users' sentences (Δ bits per byte)")
     panels[-1][1].set_xlabel("Memory of one user of 34 facts (bytes; linear below 1,000)")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=7)
