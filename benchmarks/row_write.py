@@ -203,7 +203,9 @@ def metrics_of_both(ours: list[dict], published: list[dict]) -> dict:
 def entries(metrics: dict, source: str) -> dict[str, dict]:
     """Ledger entries; n is the number of facts, and what no run reached (None) has no entry."""
     counts = {key: int(key.rpartition(".n")[2]) for key in metrics}
-    return {key: {"value": rounded(value), "n": counts[key], "source": source} for key, value in metrics.items() if value is not None}
+    return {
+        key: {"value": rounded(value), "n": counts[key], "source": source} for key, value in metrics.items() if value is not None
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -240,7 +242,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         metrics |= metrics_of_ours(sweep_ours(task, [quickest_whole(ours)["rate"]], how, cap, journal))
         task.graft.detach()
     made = provenance.record() | {"model_sha256": base.model_sha256}
-    write_json(args.out, result("row_write", relevant, args.seed, entries(metrics, args.out.name), list(journal.runs.values()), made))
+    write_json(
+        args.out, result("row_write", relevant, args.seed, entries(metrics, args.out.name), list(journal.runs.values()), made)
+    )
     journal.path.unlink()
     ratio, bound = (metrics[f"bench.row_write.{name}.n{sizes[-1]}"] for name in ("speedup", "speedup_lower_bound"))
     verdict = f"{'at least ' if bound else ''}{ratio:.1f} times as fast as the published procedure" if ratio else "target missed"

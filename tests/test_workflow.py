@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+
 from loci.codehash import direct_imports, module_file
 from loci.config import load_config, load_profile, profiles
 from loci.errors import UserError
@@ -187,11 +188,14 @@ def test_kill_9_of_snakemake_and_of_a_step_costs_nothing(copy):
 
 def test_bad_input_to_a_step_is_one_line_and_status_2(copy, tmp_path):
     users = tmp_path / "people.json"
-    assert run([sys.executable, "code/steps/make_people.py", "--count", "4", "--dev", "2", "--out", str(users)], copy).returncode == 0
+    assert (
+        run([sys.executable, "code/steps/make_people.py", "--count", "4", "--dev", "2", "--out", str(users)], copy).returncode
+        == 0
+    )
     broken = tmp_path / "broken.json"
     broken.write_text(users.read_text("utf-8").replace('"answer"', '"anwser"', 1), encoding="utf-8")
     latin = tmp_path / "latin.json"
-    latin.write_bytes("{\"schema\": 1, \"users\": \"\xe9\"}".encode("latin-1"))
+    latin.write_bytes('{"schema": 1, "users": "\xe9"}'.encode("latin-1"))
     other = tmp_path / "other.json"
     other.write_text('{"schema": 99}', encoding="utf-8")
     deep = tmp_path / "deep.yaml"
@@ -206,7 +210,17 @@ def test_bad_input_to_a_step_is_one_line_and_status_2(copy, tmp_path):
         "not UTF-8": [*write, "config/micro.yaml", "--users", str(latin), "--out", str(out)],
         "is outside the model; choose 0 to 3": [*write, str(deep), "--users", str(users), "--out", str(out)],
         "no such file": [*write, "config/nothing.yaml", "--users", str(users), "--out", str(out)],
-        "is version 99, this code reads version 1": [*ask, "--users", str(users), "--rows", str(other), "--out", str(out), "--answers", str(out)],
+        "is version 99, this code reads version 1": [
+            *ask,
+            "--users",
+            str(users),
+            "--rows",
+            str(other),
+            "--out",
+            str(out),
+            "--answers",
+            str(out),
+        ],
         "choose": ["code/steps/make_people.py", "--out", str(a_file / "people.json")],
     }
     for message, command in cases.items():

@@ -53,7 +53,9 @@ def write_one(strategy: str, writer: Writer, user: User, settings: dict, seed: i
         return randomised(RowMap.load(own_rows, about), seed), {}
     if strategy in OPTIMISED:
         contexts = writing_contexts(settings["write"]["contexts_per_kind"], seed)
-        rows, report = write_optimised(strategy, writer, sentences, contexts, write_settings(settings["write"], len(sentences)), seed)
+        rows, report = write_optimised(
+            strategy, writer, sentences, contexts, write_settings(settings["write"], len(sentences)), seed
+        )
         return rows, report.as_dict()
     return write_closed_form(strategy, writer, sentences, settings["closed_form_scale"][strategy]), {}
 
@@ -100,7 +102,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = {"tables": len(items), "unmet_facts": sum(item.get("unmet", 0) for item in items)}
     record = provenance.record() | {"write_seconds": seconds, "model_sha256": base.model_sha256}
     write_json(args.out, result("write_rows", relevant, args.seed, metrics, items, record))
-    print(f"{args.out}: wrote {len(items)} tables of rows for {len(users)} users; {metrics['unmet_facts']} facts below the margin")
+    print(
+        f"{args.out}: wrote {len(items)} tables of rows for {len(users)} users; {metrics['unmet_facts']} facts below the margin"
+    )
 
 
 if __name__ == "__main__":

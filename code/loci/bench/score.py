@@ -44,9 +44,10 @@ def exact(prediction: str, accepted: Iterable[str], form: str) -> bool:
 
 
 def says_not_known(prediction: str) -> bool:
-    """Whether an answer to a question admits that it is not known."""
-    said = " ".join(normalised(prediction))
-    return any(said.startswith(" ".join(normalised(phrase))) for phrase in _NOT_KNOWN)
+    """Whether an answer to a question admits that it is not known: it begins with such a phrase, 'I' left aside."""
+    said = normalised(prediction)
+    said = said[1:] if said[:1] == ("i",) else said
+    return any(said[: len(phrase)] == phrase for phrase in map(normalised, _NOT_KNOWN))
 
 
 def contains_any(prediction: str, values: Iterable[str]) -> bool:

@@ -97,9 +97,7 @@ def write_optimised(
     encoded = [[encode_sentence(writer.tokenizer, context, item) for item in sentences] for context in after]
     addresses = _addresses(graft, [item for group in encoded for item in group])
     table = initial_rows(addresses, graft.spec.row_width, settings.init_scale, generator)
-    groups = [
-        ContextExamples(CachedSequences(writer.upper, [item.ids for item in group]), group, table) for group in encoded
-    ]
+    groups = [ContextExamples(CachedSequences(writer.upper, [item.ids for item in group]), group, table) for group in encoded]
     if strategy == "rows_opt":
         return _write_apart(groups[0], encoded[0], table, settings, generator, writer.head)
     return optimise(groups, len(sentences), table, settings, generator, writer.head, watch)

@@ -1,0 +1,176 @@
+"""Ledger, figure and table: from hand-made results, never from typed numbers, the same bytes on every run."""
+
+import ast
+import gzip
+import json
+
+import pytest
+from steps_path import load_step
+
+from loci.bench.ledger import Ledger, collect
+from loci.bench.matrix import entries_of_answers, judged, prior_entries, side_effect_entries
+from loci.errors import UserError
+from loci.paths import ROOT
+from loci.results import read_jsonl, read_result, result, write_json, write_jsonl
+from loci.worlds.people import build_users, donor_of
+
+
+def made(metrics: dict, costs: dict | None = None) -> dict:
+    return result("matrix", {}, None, metrics, [], {"costs": costs or {}})
+
+
+def entry(value: float) -> dict:
+    return {"value": value, "n": 4, "low": max(value - 0.1, 0), "high": value + 0.1, "source": "hand.json"}
+
+
+def test_collect_takes_entries_and_costs_and_refuses_a_key_twice(tmp_path):
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    write_json(one, made({"a.b.c.d.exact": entry(0.5), "answers": 7}, {"a.b.c.ms": entry(3)}))
+    write_json(two, made({"a.b.c.d.exact": entry(0.5)}))
+    assert list(collect([one])) == ["a.b.c.d.exact", "a.b.c.ms"]
+    with pytest.raises(UserError, match="already in the ledger"):
+        collect([one, two])
+
+
+def test_a_missing_key_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "summary.json"
+    write_json(path, {"schema": 1, "ledger": {}})
+    with pytest.raises(UserError, match=r"matrix\.rows\.x: no such key"):
+        Ledger(path)["matrix.rows.x"]
+    write_json(path, {"schema": 2, "ledger": {}})
+    with pytest.raises(UserError, match="schema"):
+        Ledger(path)
+
+
+def test_results_of_another_schema_or_cut_short_are_refused(tmp_path):
+    path = tmp_path / "r.json"
+    for text, message in (
+        ("{}", "schema"),
+        ('{"schema": 7}', "version 7"),
+        ('{"schema": 1}', "missing"),
+        ('{"sch', "invalid JSON"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match=message):
+            read_result(path)
+
+
+def test_jsonl_keeps_every_separator_inside_a_string(tmp_path):
+    records = [{"text": "a\u2028b\u0085c\nd"}, {"text": ""}]
+    write_jsonl(tmp_path / "a.jsonl", records)
+    assert read_jsonl(tmp_path / "a.jsonl") == records
+
+
+def answer(user, question, memory: str, prediction: str) -> dict:
+    return {
+        "memory": memory,
+        "seed": 0,
+        "uid": user.uid,
+        "qid": question.qid,
+        "prediction": prediction,
+        "first_token": 1,
+        "gold_first_token": 1,
+    }
+
+
+def test_the_matrix_of_a_perfect_and_of_a_donor_memory():
+    users = build_users(6, 0, dev=2)
+    tested = users[2:]
+    donor = {user.uid: donor_of(users, user) for user in tested}
+    answers = []
+    for user in tested:
+        for question in user.questions:
+            theirs = {fact.key: fact.answer for fact in donor[user.uid].facts}
+            right = question.answer or ("not known" if question.form == "question" else "nobody")
+            for memory, said in (("rows", right), ("rows_donor", theirs.get(question.key, "x"))):
+                answers.append(answer(user, question, memory, said))
+            answers += [answer(user, question, control, "") for control in ("none", "gold", "rows_random")]
+    scores = judged(answers, tested, donor)
+    ledger = entries_of_answers(scores, "tiny", "hand.json")
+    assert ledger["matrix.rows.tiny.statement.exact"]["value"] == 1.0
+    assert (
+        ledger["matrix.rows.tiny.unknown.exact"]["value"] == 1.0 and ledger["matrix.rows.tiny.unknown.pool_rate"]["value"] == 0.0
+    )
+    assert ledger["matrix.rows.tiny.midconv.chat.exact"]["value"] == 1.0
+    assert ledger["matrix.rows.tiny.direct.donor"]["value"] == 0.0
+    assert ledger["matrix.rows_donor.tiny.direct.donor"]["value"] == 1.0
+    assert ledger["matrix.rows_donor.tiny.direct.exact"]["value"] < 0.1
+    assert ledger["matrix.rows_minus_none.tiny.paraphrase.exact"]["value"] == 1.0
+    asked = {user.uid: list(user.questions) for user in tested}
+    prior = prior_entries(asked, users[:2], "tiny", "hand.json")["matrix.prior.tiny.direct.exact"]
+    assert prior["value"] < 0.2 and 0 < prior["chance"] < 0.1
+
+
+def test_side_effects_are_zero_by_construction_only_where_nothing_is_attached():
+    lines = [
+        {
+            "uid": uid,
+            "memory": "rows",
+            "text": "chat",
+            "dbpb": value,
+            "dbpb_worst": 2 * value,
+            "hit_rate": 0.1,
+            "dnats_at_hits": 1.0,
+        }
+        for uid, value in (("u1", 0.2), ("u2", 0.4))
+    ]
+    ledger = side_effect_entries(lines, ["none", "rows"], "tiny", "hand.json")
+    assert ledger["matrix.rows.tiny.chat.dbpb"]["value"] == pytest.approx(0.3)
+    assert ledger["matrix.rows.tiny.chat.dbpb_worst"]["value"] == 0.8
+    assert ledger["matrix.none.tiny.chat.dbpb"] == {"value": 0.0, "n": 0, "low": 0.0, "high": 0.0, "source": "by construction"}
+
+
+@pytest.fixture
+def ledger_file(tmp_path):
+    """A ledger with every key that figure and table ask for."""
+    entries = {}
+    for at, memory in enumerate(("none", "gold", "rows", "rows_donor", "prior")):
+        measures = ["statement.exact", "midconv.exact", "direct.exact"]
+        measures += [] if memory == "prior" else ["others.dbpb", "chat.dbpb", "bytes", "paraphrase.exact", "unknown.exact"]
+        for measure in measures:
+            entries[f"matrix.{memory}.tiny.{measure}"] = entry(0.1 * at)
+    path = tmp_path / "summary.json"
+    write_json(path, {"schema": 1, "ledger": entries})
+    return path
+
+
+def test_figure_and_table_are_the_same_bytes_on_every_run(ledger_file, tmp_path):
+    figure, table = load_step("draw_recall"), load_step("make_matrix_table")
+    for name in ("a", "b"):
+        files = [str(tmp_path / f"{name}.{kind}") for kind in ("pdf", "png")]
+        figure.main(["--ledger", str(ledger_file), "--base", "tiny", "--out", *files])
+        table.main(["--ledger", str(ledger_file), "--base", "tiny", "--out", str(tmp_path / f"{name}.tex")])
+    for kind in ("pdf", "png", "tex"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+    text = (tmp_path / "a.tex").read_text(encoding="utf-8")
+    assert "statement 4" in text and r"\tiny [" in text, "every table states n and intervals"
+
+
+def test_no_figure_script_draws_a_typed_number():
+    for path in sorted((ROOT / "code" / "steps").glob("draw_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {
+                "errorbar",
+                "plot",
+                "bar",
+                "barh",
+                "scatter",
+                "axhline",
+            }:
+                data = [*node.args, *(word.value for word in node.keywords if word.arg in {"x", "y", "xerr", "yerr", "height"})]
+                numbers = [part for one in data for part in ast.walk(one) if isinstance(part, ast.Constant)]
+                assert not [part.value for part in numbers if isinstance(part.value, int | float)], f"{path.name}:{node.lineno}"
+
+
+def test_promote_copies_results_compresses_answers_and_rebuilds_the_ledger(tmp_path):
+    fresh, reference = tmp_path / "fresh", tmp_path / "reference"
+    write_json(fresh / "matrix" / "matrix.tiny.json", made({"matrix.rows.tiny.statement.exact": entry(0.5)}))
+    write_jsonl(fresh / "matrix" / "answers.tiny.s0.jsonl", [{"a": 1}])
+    write_json(fresh / "matrix" / "work" / "x" / "shard.json", {"left": "behind"})
+    step = load_step("promote")
+    step.main(["--from", str(fresh), "--to", str(reference)])
+    assert sorted(path.name for path in (reference / "matrix").iterdir()) == ["answers.tiny.s0.jsonl.gz", "matrix.tiny.json"]
+    assert json.loads(gzip.decompress((reference / "matrix" / "answers.tiny.s0.jsonl.gz").read_bytes())) == {"a": 1}
+    assert list(json.loads((reference / "summary.json").read_text("utf-8"))["ledger"]) == ["matrix.rows.tiny.statement.exact"]
+    with pytest.raises(UserError, match="holds no results"):
+        step.main(["--from", str(tmp_path / "nothing"), "--to", str(reference)])
