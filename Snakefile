@@ -15,7 +15,7 @@ from loci.errors import UserError
 
 min_version("9.0")
 container: "docker://python:3.11-slim"
-shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH HF_HUB_OFFLINE=1; ")
+shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH OMP_WAIT_POLICY=PASSIVE; ")
 
 try:
     if unknown := sorted(set(config) - {"profile"}):

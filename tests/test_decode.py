@@ -141,3 +141,14 @@ def test_prompts_read_once_serve_many_memories_in_any_order(base: Base) -> None:
 
 def test_newline_tokens_are_line_breaks_and_ends_of_text() -> None:
     assert newline_tokens(byte_tokenizer()) == {10, 256, 257, 258}
+
+
+def test_a_shared_beginning_is_read_once_and_changes_nothing(base: Base) -> None:
+    shared = "Question: Who waters the plants in June?\nAnswer: Lena\n\n"
+    prompts = [base.tokenizer(shared + tail).input_ids for tail in ("My cat", "I live in a small", "The")]
+    with grafted(base) as graft:
+        batch = PromptBatch(graft, prompts, base.tokenizer.pad_token_id, newline_tokens(base.tokenizer))
+        together = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)), 6)
+        for prompt, found in zip(prompts, together, strict=True):
+            alone = PromptBatch(graft, [prompt], base.tokenizer.pad_token_id, newline_tokens(base.tokenizer))
+            assert alone.answer(RowBatch.shared(graft.empty_rows(), 1), 6)[0].tokens == found.tokens

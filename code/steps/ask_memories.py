@@ -58,9 +58,10 @@ def prompts_of(memory, users: list[User], settings: dict, reader: Reader) -> lis
 
 
 def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> list[list[tuple]]:
-    """(user, question, prompt, token ids) in batches of `size`, shortest prompts first so that little is padding."""
+    """(user, question, prompt, token ids) in batches of `size`: questions, which share the reader's examples, apart from
+    statements, and prompts of like length together so that little is padding."""
     encoded = [(*item, tokenizer(item[2], add_special_tokens=False).input_ids) for item in prompts]
-    encoded.sort(key=lambda item: (len(item[3]), item[1].qid))
+    encoded.sort(key=lambda item: (item[1].form, len(item[3]), item[1].qid))
     return [encoded[at : at + size] for at in range(0, len(encoded), size)]
 
 

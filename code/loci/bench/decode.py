@@ -12,6 +12,9 @@ from transformers import DynamicCache
 
 from loci.models.engram import Graft, positions_of
 from loci.models.rows import RowBatch
+from loci.models.suffix import common_prefix
+
+_WORTH_SHARING = 16  # tokens; below this one more call costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class PromptBatch:
         width = max(map(len, prompts))
         self._ids = torch.tensor([[pad_id] * (width - len(ids)) + ids for ids in prompts])
         self._mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts])
-        cache = DynamicCache()
+        cache, read = _read_shared(graft.model, prompts, width)
         output = graft.model(
-            input_ids=self._ids,
+            input_ids=self._ids[:, read:],
             attention_mask=self._mask,
-            position_ids=positions_of(self._mask),
+            position_ids=positions_of(self._mask)[:, read:],
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
@@ -94,6 +97,29 @@ class PromptBatch:
             for at, (keys, values) in enumerate(self._layers):
                 cache.update(keys[:, :, :width], values[:, :, :width], at)
         return cache
+
+
+def _read_shared(model, prompts: list[list[int]], width: int) -> tuple[DynamicCache, int]:
+    """Read what all prompts begin with once, for one sequence: a cache of the first P columns of the batch, and P.
+
+    In a left-padded batch column c of a prompt with p columns of padding is its token c - p, and keys and values depend
+    on the tokens up to there only: they are copies of the shared prefix, moved by p. Padding is masked.
+    """
+    cache, shared = DynamicCache(), min(common_prefix(prompts), min(map(len, prompts)) - 1)
+    if len(prompts) == 1 or shared < _WORTH_SHARING:
+        return cache, 0
+    alone = DynamicCache()
+    model.get_decoder()(input_ids=torch.tensor([prompts[0][:shared]]), past_key_values=alone, use_cache=True)
+    padding = [width - len(ids) for ids in prompts]
+    for at, layer in enumerate(alone.layers):
+        moved = []
+        for prefix in (layer.keys, layer.values):  # [1, H, P, head]
+            whole = prefix.new_zeros(len(prompts), *prefix.shape[1:])
+            for row, pad in enumerate(padding):
+                whole[row, :, pad:] = prefix[0, :, : max(shared - pad, 0)]
+            moved.append(whole)
+        cache.update(*moved, at)
+    return cache, shared
 
 
 def _first_column(hit: torch.Tensor) -> int:

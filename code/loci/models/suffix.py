@@ -23,7 +23,7 @@ class CachedSequences:
     def __init__(self, upper: UpperStack, sequences: list[list[int]]):
         self.upper, self.sequences = upper, sequences
         shortest = min(map(len, sequences))
-        self.shared = min(_common_prefix(sequences), shortest - 1) if len(sequences) > 1 else 0
+        self.shared = min(common_prefix(sequences), shortest - 1) if len(sequences) > 1 else 0
         self.lengths = torch.tensor([len(ids) for ids in sequences])
         own = int(self.lengths.max()) - self.shared
         ids = torch.full((len(sequences), own), _PAD)
@@ -105,7 +105,8 @@ def _first(hits: torch.Tensor) -> int:
     return int(positions[0]) if len(positions) else len(hits)
 
 
-def _common_prefix(sequences: list[list[int]]) -> int:
+def common_prefix(sequences: list[list[int]]) -> int:
+    """Number of tokens with which all sequences begin."""
     length = 0
     for tokens in zip(*sequences, strict=False):
         if len(set(tokens)) > 1:
