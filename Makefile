@@ -33,9 +33,10 @@ sweeps: $(STAMP) ## selection on development users; not part of reproduce
 benchmarks: $(STAMP) ## speed of the row writers; not part of reproduce
 	$(RUN)/snakemake --cores all --config profile=$(PROFILE) -- benchmarks
 
-figures: $(STAMP) ## redraw figures and tables of the paper from results/reference; no model, no network
+figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPRODUCE from results/reference
 	$(RUN)/python code/steps/draw_recall.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/recall.pdf paper/figures/recall.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
+	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
 
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
 	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))

@@ -174,3 +174,12 @@ def test_promote_copies_results_compresses_answers_and_rebuilds_the_ledger(tmp_p
     assert list(json.loads((reference / "summary.json").read_text("utf-8"))["ledger"]) == ["matrix.rows.tiny.statement.exact"]
     with pytest.raises(UserError, match="holds no results"):
         step.main(["--from", str(tmp_path / "nothing"), "--to", str(reference)])
+
+
+def test_the_numbers_of_readme_and_reproduce_are_those_of_the_reference(tmp_path):
+    step = load_step("write_findings")
+    for name in ("README.md", "REPRODUCE.md"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    step.main(["--readme", str(tmp_path / "README.md"), "--reproduce", str(tmp_path / "REPRODUCE.md")])
+    for name in ("README.md", "REPRODUCE.md"):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes(), f"{name}: run `make figures`"

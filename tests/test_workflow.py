@@ -95,6 +95,13 @@ def snakemake(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
 
 
+@pytest.mark.parametrize("name", profiles())
+def test_every_profile_passes_a_dry_run(name):
+    done = run(snakemake("-n", "--config", f"profile={name}"), ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "python code/steps/ask_memories.py --config" in done.stdout + done.stderr, "each rule prints its command"
+
+
 @pytest.mark.parametrize("arguments", [("profile=lptop",), ("proflie=smoke",)])
 def test_snakemake_refuses_a_wrong_profile_with_one_line_and_status_2(arguments):
     done = run(snakemake("-n", "--config", *arguments), ROOT)

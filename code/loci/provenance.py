@@ -35,7 +35,7 @@ class Provenance:
             "code_hash": self._code_hash,
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in _PACKAGES},
-            "cpu": _cpu_name(),
+            "cpu": cpu_name(),
             "gpu": gpu,
             "threads": torch.get_num_threads() if torch else 1,
             "wall_seconds": round(time.monotonic() - self._start, 2),
@@ -61,7 +61,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor as the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -12,9 +12,11 @@ from pathlib import Path
 from loci.bench.ledger import collect, write_ledger
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
-from loci.results import read_result, write_bytes
+from loci.provenance import cpu_name
+from loci.results import SCHEMA, read_result, write_bytes, write_json
 
 _RESULT_FOLDERS = ("matrix", "density", "bench", "sweeps")
+_NOT_DEFAULT = ("sweep_rows", "row_write")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,6 +44,18 @@ def promote(path: Path, target: Path) -> None:
         write_bytes(target, path.read_bytes())
 
 
+def rule_costs(folder: Path) -> dict:
+    """Seconds and peak memory of each job from Snakemake's benchmark files; selection and timings are not the default run."""
+    rules = {}
+    for path in sorted(folder.glob("*.tsv")):
+        names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
+        row = dict(zip(names, values, strict=True))
+        memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
+        rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1)}
+    default = sum(cost["seconds"] for rule, cost in rules.items() if rule not in _NOT_DEFAULT)
+    return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": rules}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     parts = [args.rule] if args.rule else _RESULT_FOLDERS
@@ -53,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         promote(path, args.to / path.relative_to(args.source))
     entries = collect(sorted(args.to.glob("*/*.json")))
     write_ledger(args.to / "summary.json", entries)
+    write_json(args.to / "rule_costs.json", rule_costs(args.source / "benchmarks"))
     print(f"{args.to}: {len(files)} files promoted, {len(entries)} numbers in its ledger; `make figures` draws from it")
 
 

@@ -26,6 +26,13 @@ class Ledger:
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 
+    def parts(self, before: str, after: str) -> list[str]:
+        """What stands between `before` and `after` in the keys that begin and end so, without a further dot."""
+        found = (
+            key[len(before) : len(key) - len(after)] for key in self._entries if key.startswith(before) and key.endswith(after)
+        )
+        return [part for part in found if part and "." not in part]
+
     def memories(self, experiment: str, base: str) -> list[str]:
         """Memory ids that an experiment reports for a base model, in the order of the file."""
         parts = (key.split(".") for key in self._entries)

@@ -1,0 +1,125 @@
+"""Write the numbers into README.md and REPRODUCE.md: everything between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+
+No number of these blocks is typed: findings come from the ledger, times and memory from the benchmark files of the run.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from loci.bench.ledger import Ledger
+from loci.bench.style import name_of, ordered
+from loci.errors import UserError, run_step
+from loci.paths import REFERENCE, ROOT
+from loci.results import read_json, read_text, write_bytes
+
+KINDS = ("statement", "midconv", "direct", "paraphrase", "unknown")
+CONTROLS = {"rows_donor": "another user's rows", "rows_random": "random rows of equal norm", "none": "no memory"}
+TEXTS = {
+    "prose": "technical prose",
+    "chat": "other people's chat",
+    "suffix2": "sentences sharing a trigger's last 2 tokens",
+    "suffix3": "… its last 3",
+    "suffix4": "… its last 4",
+    "others": "other users' stored sentences",
+}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--ledger", type=Path, default=REFERENCE / "summary.json", help="ledger to read (JSON)")
+    parser.add_argument("--costs", type=Path, default=REFERENCE / "rule_costs.json", help="times of the rules (JSON)")
+    parser.add_argument("--base", default="smollm2-135m", help="base model whose numbers are shown")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="file with the block `findings`")
+    parser.add_argument("--reproduce", type=Path, default=ROOT / "REPRODUCE.md", help="file with the block `costs`")
+    return parser.parse_args(argv)
+
+
+def spread(entry: dict, digits: int = 3) -> str:
+    """A value with its interval: 0.981 [0.960, 1.000]."""
+    value, low, high = (f"{entry[part]:.{digits}f}" for part in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def matrix_block(ledger: Ledger, base: str) -> list[str]:
+    """One row a memory, one column a kind of question."""
+    sizes = {kind: ledger[f"matrix.rows.{base}.{kind}.exact"]["n"] for kind in KINDS}
+    lines = ["| memory | " + " | ".join(f"{kind} (n = {n})" for kind, n in sizes.items()) + " |", "|---" * (len(KINDS) + 1) + "|"]
+    for memory in ordered(ledger.memories("matrix", base)):
+        keys = [f"matrix.{memory}.{base}.{kind}.exact" for kind in KINDS]
+        lines.append(f"| {name_of(memory)} | " + " | ".join(spread(ledger[key]) if key in ledger else "–" for key in keys) + " |")
+    return [*lines, "", "Share of exact answers, 95 % intervals over users, seeds averaged within a user.", ""]
+
+
+def contrast_block(ledger: Ledger, base: str) -> list[str]:
+    """The paired contrasts of `rows`, where its rows are read by other text, and what it costs."""
+    lines = [
+        f"- **Rows minus {name}**, paired: bare statements {spread(ledger[f'matrix.rows_minus_{control}.{base}.statement.exact'])}, "
+        f"mid-conversation {spread(ledger[f'matrix.rows_minus_{control}.{base}.midconv.exact'])}."
+        for control, name in CONTROLS.items()
+    ]
+    lines += ["", "| what rows do to | positions that read a row | Δ bits per byte | worst text |", "|---|---|---|---|"]
+    for text, name in TEXTS.items():
+        hit, delta, worst = (ledger[f"matrix.rows.{base}.{text}.{part}"] for part in ("hit_rate", "dbpb", "dbpb_worst"))
+        lines.append(f"| {name} | {spread(hit, 4)} | {spread(delta, 4)} | {worst['value']:.3f} |")
+    size, spent = ledger[f"matrix.rows.{base}.bytes"], ledger[f"matrix.rows.{base}.write_seconds_per_fact"]
+    lines += ["", f"- **Cost of rows**: {size['value'] / 1e3:.0f} KB a user (float32, indices included) against "]
+    lines[-1] += f"{ledger[f'matrix.gold.{base}.bytes']['value'] / 1e3:.1f} KB of text; {spread(spent, 2)} s to write a fact."
+    return lines
+
+
+def density_block(ledger: Ledger, base: str) -> list[str]:
+    """Facts in one table, at every size that the ledger has."""
+    sizes = sorted(int(part) for part in ledger.parts(f"density.rows.{base}.n", ".exact"))
+    found = [
+        f"{size:,} facts: exact {spread(ledger[f'density.rows.{base}.n{size}.exact'])}, first token "
+        f"{ledger[f'density.rows.{base}.n{size}.first_token']['value']:.3f}"
+        for size in sizes
+    ]
+    return [f"- **Facts of one owner in one table** (joint, distinct suffixes): {'; '.join(found)}."]
+
+
+def speed_block(ledger: Ledger) -> list[str]:
+    """The speed benchmark, where it was run."""
+    lines = []
+    for size in sorted(int(part) for part in ledger.parts("bench.row_write.speedup.n", "")):
+        bound = "at least " if ledger[f"bench.row_write.speedup_lower_bound.n{size}"]["value"] else ""
+        lines.append(
+            f"- **Writing {size} facts** to first-token recall 0.90: {bound}{ledger[f'bench.row_write.speedup.n{size}']['value']:.1f} "
+            f"times as fast as the published procedure; to its own rule (whole answers, margin) "
+            f"{ledger[f'bench.row_write.seconds_per_fact.n{size}']['value']:.2f} s a fact."
+        )
+    return lines
+
+
+def costs_block(costs: dict) -> list[str]:
+    """Seconds and peak memory of every rule, and their sum."""
+    lines = ["| rule | wall seconds | peak memory (MB) |", "|---|---|---|"]
+    lines += [f"| `{rule}` | {cost['seconds']:.0f} | {cost['max_rss_mb']:.0f} |" for rule, cost in sorted(costs["rules"].items())]
+    return [*lines, "", f"Rules of the default run together: {costs['default_run_seconds'] / 60:.1f} min ({costs['cpu']})."]
+
+
+def replace_block(path: Path, name: str, lines: list[str]) -> None:
+    """Put the lines between the markers of a file."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    text = read_text(path, "restore it from the repository")
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(text):
+        raise UserError(f"{path}: {begin}", "marker not found", "restore the file from the repository")
+    body = "\n".join([begin, *lines, end])
+    write_bytes(path, pattern.sub(lambda _: body, text, count=1).encode())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    ledger = Ledger(args.ledger)
+    parts = [matrix_block, contrast_block, density_block]
+    findings = [line for part in parts for line in part(ledger, args.base)] + speed_block(ledger)
+    replace_block(args.readme, "findings", findings)
+    replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
+    print(f"{args.readme}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
+
+
+if __name__ == "__main__":
+    run_step(main)
