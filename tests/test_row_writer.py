@@ -13,7 +13,7 @@ from loci.errors import UserError
 from loci.memories import row_strategies
 from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, written_keys
 from loci.memories.row_strategies import CLOSED_FORM, OPTIMISED, Writer, randomised, write_closed_form, write_optimised
-from loci.memories.row_writer import WriteReport, WriteSettings, open_facts
+from loci.memories.row_writer import WriteReport, WriteSettings, open_targets
 from loci.models.base import Base
 from loci.models.engram import Graft, decoder_layers, gather_rows
 from loci.models.rows import RowBatch, RowMap
@@ -47,7 +47,7 @@ def writer(llama: Base, graft: Graft) -> Writer:
 
 
 def said(writer: Writer, rows: RowMap, context: str, facts: list[Sentence] = FACTS) -> list[str]:
-    """What greedy decoding says after each trigger, cut to the length of the answer and its full stop."""
+    """What greedy decoding says after each trigger, cut to the length of the answer and its stop."""
     graft, tokenizer = writer.upper.graft, writer.tokenizer
     prompts = [tokenizer(context + fact.trigger, add_special_tokens=False).input_ids for fact in facts]
     decoded = PromptBatch(graft, prompts, PAD, set()).answer(RowBatch.shared(rows, len(facts)), 14)
@@ -55,7 +55,7 @@ def said(writer: Writer, rows: RowMap, context: str, facts: list[Sentence] = FAC
 
 
 def whole_answers(facts: list[Sentence] = FACTS) -> list[str]:
-    return [f" {fact.answer}." for fact in facts]
+    return [f" {fact.answer}" + ("\n" if fact.answer[-1].isdigit() else ".") for fact in facts]
 
 
 def encoded(writer: Writer, facts: list[Sentence], context: str = "") -> list:
@@ -150,7 +150,8 @@ def test_unmet_is_what_a_check_of_every_context_finds(writer: Writer, strategy: 
         items = encoded(writer, FACTS, context)
         cached = CachedSequences(writer.upper, [item.ids for item in items])
         groups.append(ContextExamples(cached, items, rows))
-    below = open_facts(groups, len(FACTS), rows.values, WriteSettings().margin, writer.head)
+    longest = int((groups[0].targets >= 0).sum(1).max())
+    below = open_targets(groups, (len(groups), len(FACTS), longest), rows.values, WriteSettings().margin, writer.head).any(-1)
     assert report.unmet == int(below.any(0).sum())
 
 

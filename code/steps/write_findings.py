@@ -48,7 +48,8 @@ def matrix_block(ledger: Ledger, base: str) -> list[str]:
     lines = ["| memory | " + " | ".join(f"{kind} (n = {n})" for kind, n in sizes.items()) + " |", "|---" * (len(KINDS) + 1) + "|"]
     for memory in ordered(ledger.memories("matrix", base)):
         keys = [f"matrix.{memory}.{base}.{kind}.exact" for kind in KINDS]
-        lines.append(f"| {name_of(memory)} | " + " | ".join(spread(ledger[key]) if key in ledger else "–" for key in keys) + " |")
+        cells = [spread(ledger[key]) if key in ledger else "–" for key in keys]
+        lines.append(f"| {name_of(memory)} | {' | '.join(cells)} |")
     return [*lines, "", "Share of exact answers, 95 % intervals over users, seeds averaged within a user.", ""]
 
 
@@ -86,7 +87,8 @@ def speed_block(ledger: Ledger) -> list[str]:
     for size in sorted(int(part) for part in ledger.parts("bench.row_write.speedup.n", "")):
         bound = "at least " if ledger[f"bench.row_write.speedup_lower_bound.n{size}"]["value"] else ""
         lines.append(
-            f"- **Writing {size} facts** to first-token recall 0.90: {bound}{ledger[f'bench.row_write.speedup.n{size}']['value']:.1f} "
+            f"- **Writing {size} facts** to first-token recall 0.90: "
+            f"{bound}{ledger[f'bench.row_write.speedup.n{size}']['value']:.1f} "
             f"times as fast as the published procedure; to its own rule (whole answers, margin) "
             f"{ledger[f'bench.row_write.seconds_per_fact.n{size}']['value']:.2f} s a fact."
         )

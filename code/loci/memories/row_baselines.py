@@ -83,7 +83,7 @@ class UncachedExamples:
         self._graft, self._addresses = graft, table.addresses
         self._sequences = [item.ids for item in encoded]
         self._found = [find_rows(graft, table, ids).flatten() for ids in self._sequences]
-        self.suffix, self._targets = examples.suffix, examples.targets
+        self.suffix, self.targets = examples.suffix, examples.targets
 
     def hidden_at_targets(self, values: torch.Tensor, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """See `ContextExamples.hidden_at_targets`."""
@@ -96,7 +96,7 @@ class UncachedExamples:
         rows = RowMap(self._addresses[used], F.embedding(used, values, sparse=values.requires_grad))
         session = self._graft.session(RowBatch.shared(rows, len(chosen)))
         output = session.forward(ids, mask, use_cache=False, output_hidden_states=True, logits_to_keep=1)
-        window, targets = self.suffix.window[chosen], self._targets[chosen]
+        window, targets = self.suffix.window[chosen], self.targets[chosen]
         at_batch, at_time = (targets >= 0).nonzero(as_tuple=True)
         final = output.hidden_states[-1][at_batch, window[at_batch, at_time]]
         return final, targets[at_batch, at_time], chosen[at_batch]

@@ -17,6 +17,7 @@ from loci.memories.row_examples import ContextExamples
 from loci.models.rows import RowMap
 
 _CHECK_CHUNK = 64
+_SMALL_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class WriteSettings:
 
 
 def write_settings(profile: dict, sentences: int) -> WriteSettings:
-    """Settings of a profile's `write` section for so many facts; `max_visits` is how often each may be learnt on average."""
-    steps = math.ceil(profile["max_visits"] * sentences / profile["batch"])
+    """Settings of a profile's `write` section for so many facts.
+
+    `max_visits` is how often each fact may be learnt on average, if all batches were as small as they get.
+    """
+    steps = math.ceil(profile["max_visits"] * sentences / min(profile["batch"], _SMALL_BATCH))
     return WriteSettings(profile["rate"], profile["batch"], profile["margin"], steps, profile["init_scale"])
 
 
@@ -75,55 +79,69 @@ def optimise(
     values = table.values.clone().requires_grad_(True)
     # With these betas the first step of a row is `rate` whenever it comes: rows are touched at different times.
     optimiser = torch.optim.SparseAdam([values], lr=settings.rate, betas=(0.9, 0.99))
-    open_ = torch.zeros(len(groups), sentences, dtype=torch.bool)  # below the margin, as far as is known
-    open_[0] = True
+    # Targets below the margin, as far as is known: bool [C, F, longest answer]. Only their logits are computed.
+    counts = (groups[0].targets >= 0).sum(1, keepdim=True)
+    open_ = torch.zeros(len(groups), sentences, int(counts.max()), dtype=torch.bool)
+    open_[0] = torch.arange(open_.shape[2]) < counts
     steps = examples = 0
     while steps < settings.max_steps:
-        waiting = open_.any(1).nonzero().flatten()
+        waiting = open_.flatten(1).any(1).nonzero().flatten()
         group = int(waiting[torch.randint(len(waiting), (1,), generator=generator)])
-        chosen = _minibatch(open_[group], groups[group].suffix.active, settings.batch, generator)
+        chosen = _minibatch(open_[group].any(1), groups[group].suffix.active, settings.batch, generator)
         hidden, targets, owner = groups[group].hidden_at_targets(values, chosen)
-        logits = head(hidden)
-        loss = F.cross_entropy(logits, targets)
+        slot = _slots(owner)
+        wanted = open_[group, owner, slot]
+        logits = head(hidden[wanted])
+        loss = F.cross_entropy(logits, targets[wanted])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        open_[group, chosen] = ~_met(logits.detach(), targets, owner, sentences, settings.margin)[chosen]
+        open_[group, owner[wanted], slot[wanted]] = ~_met(logits.detach(), targets[wanted], settings.margin)
         steps, examples = steps + 1, examples + len(chosen)
         if watch is not None and watch(table.with_values(values.detach())):
             break
         if not open_.any():
-            open_ = open_facts(groups, sentences, values.detach(), settings.margin, head)
+            open_ = open_targets(groups, open_.shape, values.detach(), settings.margin, head)
             if not open_.any():
                 return table.with_values(values.detach()), WriteReport(steps, examples, 0)
     # Stopped early: what was seen while learning is a step old, and some contexts were never checked.
-    unmet = open_facts(groups, sentences, values.detach(), settings.margin, head).any(0)
+    unmet = open_targets(groups, open_.shape, values.detach(), settings.margin, head).any(-1).any(0)
     return table.with_values(values.detach()), WriteReport(steps, examples, int(unmet.sum()))
 
 
 @torch.no_grad()
-def open_facts(groups: list[ContextExamples], sentences: int, values: torch.Tensor, margin: float, head) -> torch.Tensor:
-    """Facts with a target token that does not lead by `margin`, for every context: bool [C, F]."""
-    out = torch.zeros(len(groups), sentences, dtype=torch.bool)
+def open_targets(groups: list[ContextExamples], shape: torch.Size, values: torch.Tensor, margin: float, head) -> torch.Tensor:
+    """Target tokens that do not lead by `margin`, for every context, fact and place in the answer: bool `shape` [C, F, L]."""
+    out = torch.zeros(shape, dtype=torch.bool)
     for at, group in enumerate(groups):
         for chosen in group.suffix.active.argsort().split(_CHECK_CHUNK):  # alike in length: little padding
             hidden, targets, owner = group.hidden_at_targets(values, chosen)
-            out[at] |= ~_met(head(hidden), targets, owner, sentences, margin)
+            out[at, owner, _slots(owner)] = ~_met(head(hidden), targets, margin)
     return out
 
 
 def _minibatch(open_: torch.Tensor, lengths: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Up to `size` open facts, a random run of them in order of length so that little is padding: int64 [B]."""
+    """Up to `size` open facts, a random run of them in order of length: int64 [B].
+
+    Of few open facts at most half are taken (but not under 16), so that a batch of like lengths needs little padding.
+    """
     candidates = open_.nonzero().flatten()
+    size = min(size, max(_SMALL_BATCH, math.ceil(len(candidates) / 2)))
     candidates = candidates[torch.randperm(len(candidates), generator=generator)]
     candidates = candidates[lengths[candidates].argsort(stable=True)]
     start = int(torch.randint(max(len(candidates) - size, 0) + 1, (1,), generator=generator))
     return candidates[start : start + size]
 
 
-def _met(logits: torch.Tensor, targets: torch.Tensor, owner: torch.Tensor, sentences: int, margin: float) -> torch.Tensor:
-    """Facts all of whose targets lead every other token by `margin`; a fact without a target here counts: bool [F]."""
+def _slots(owner: torch.Tensor) -> torch.Tensor:
+    """Place of each target within its fact's answer, from the fact of each: [4, 4, 4, 7, 7] -> [0, 1, 2, 0, 1]."""
+    at = torch.arange(len(owner))
+    begins = torch.cat([owner.new_ones(1, dtype=torch.bool), owner[1:] != owner[:-1]])
+    return at - torch.where(begins, at, 0).cummax(0).values
+
+
+def _met(logits: torch.Tensor, targets: torch.Tensor, margin: float) -> torch.Tensor:
+    """Targets [N] that lead every other token by `margin`, under logits [N, V]: bool [N]."""
     wanted = logits.gather(1, targets[:, None]).squeeze(1)
     best_other = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
-    lowest = torch.full((sentences,), torch.inf).scatter_reduce(0, owner, wanted - best_other, "amin")
-    return lowest >= margin
+    return wanted - best_other >= margin
