@@ -298,10 +298,24 @@ def test_an_answer_that_joins_its_trigger_is_refused() -> None:
     assert encode_sentence(tokenizer, "", FACTS[1]).answer_start == len(FACTS[1].trigger) - 1, '"s " within a trigger is fine'
 
 
-@pytest.mark.parametrize("answer", ["Denver  ", " Denver", "Denver\x1f", "Denver\n", "\u2003Denver"])
+@pytest.mark.parametrize("answer", ["Denver  ", " Denver", "Denver\x1f", "\u2003Denver"])
 def test_an_answer_that_does_not_come_back_is_refused(answer: str) -> None:
     with pytest.raises(UserError, match=r"fact 'I live in': answer .*: the tokenizer cannot round-trip it"):
         encode_sentence(byte_tokenizer(), "", Sentence("I live in", answer))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "answer", "message"),
+    [
+        ("I live in", "Denver\n", "has a line break"),
+        ("I live in", "  ", "is empty"),
+        ("", "Denver", "is empty"),
+        ("I live in", "<eos>", "control token"),
+    ],
+)
+def test_what_no_reader_could_say_is_refused(trigger: str, answer: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        encode_sentence(byte_tokenizer(), "", Sentence(trigger, answer))
 
 
 def test_an_answer_that_the_tokenizer_rewrites_is_refused() -> None:

@@ -55,11 +55,10 @@ def matrix_block(ledger: Ledger, base: str) -> list[str]:
 
 def contrast_block(ledger: Ledger, base: str) -> list[str]:
     """The paired contrasts of `rows`, where its rows are read by other text, and what it costs."""
-    lines = [
-        f"- **Rows minus {name}**, paired: bare statements {spread(ledger[f'matrix.rows_minus_{control}.{base}.statement.exact'])}, "
-        f"mid-conversation {spread(ledger[f'matrix.rows_minus_{control}.{base}.midconv.exact'])}."
-        for control, name in CONTROLS.items()
-    ]
+    lines = []
+    for control, name in CONTROLS.items():
+        bare, later = (spread(ledger[f"matrix.rows_minus_{control}.{base}.{kind}.exact"]) for kind in ("statement", "midconv"))
+        lines.append(f"- **Rows minus {name}**, paired: bare statements {bare}, mid-conversation {later}.")
     lines += ["", "| what rows do to | positions that read a row | Δ bits per byte | worst text |", "|---|---|---|---|"]
     for text, name in TEXTS.items():
         hit, delta, worst = (ledger[f"matrix.rows.{base}.{text}.{part}"] for part in ("hit_rate", "dbpb", "dbpb_worst"))
