@@ -59,6 +59,11 @@ def contrast_block(ledger: Ledger, base: str) -> list[str]:
     for control, name in CONTROLS.items():
         bare, later = (spread(ledger[f"matrix.rows_minus_{control}.{base}.{kind}.exact"]) for kind in ("statement", "midconv"))
         lines.append(f"- **Rows minus {name}**, paired: bare statements {bare}, mid-conversation {later}.")
+    first, whole = (ledger[f"matrix.rows_donor.{base}.statement.{part}"]["value"] for part in ("first_token", "exact"))
+    lines.append(
+        f"- **The published first-token metric** credits *another user's* rows with {first:.3f} of the bare statements, of which "
+        f"{whole:.3f} are right as whole answers: the first token of every number is a blank."
+    )
     lines += ["", "| what rows do to | positions that read a row | Δ bits per byte | worst text |", "|---|---|---|---|"]
     for text, name in TEXTS.items():
         hit, delta, worst = (ledger[f"matrix.rows.{base}.{text}.{part}"] for part in ("hit_rate", "dbpb", "dbpb_worst"))
