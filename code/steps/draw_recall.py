@@ -16,6 +16,8 @@ KINDS = {"statement": "Bare statement", "midconv": "Statement in mid-conversatio
 SIDE = "others.dbpb"
 LINEAR_BYTES = 1000  # below this the byte axis is linear, so that a memory of 0 bytes has a place
 LINEAR_BITS = 0.001
+BYTES_TICKS = [0, *(10**power for power in range(3, 7))]
+BYTES_RIGHT = 2 * BYTES_TICKS[-1]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -59,7 +61,9 @@ def draw(ledger: Ledger, base: str):
         row[0].set_ylabel(f"{title}\nexact (share of n = {n})")
         row[0].set_xscale("symlog", linthresh=LINEAR_BITS)
         row[1].set_xscale("symlog", linthresh=LINEAR_BYTES)
-        row[1].set_xlim(left=-LINEAR_BYTES / 5)
+        row[1].set_xlim(-LINEAR_BYTES / 2, BYTES_RIGHT)
+        row[1].set_xticks(BYTES_TICKS)
+        row[1].minorticks_off()
     panels[-1][0].set_xlabel("Side effect on other users' sentences (Δ bits per byte)")
     panels[-1][1].set_xlabel("Memory of one user of 34 facts (bytes; linear below 1,000)")
     handles, labels = panels[0][0].get_legend_handles_labels()

@@ -82,6 +82,8 @@ def side_effect_entries(lines: list[dict], memories: list[str], base: str, sourc
     for line in lines:
         for measure in ("dbpb", "hit_rate", "dnats_at_hits", "dbpb_worst"):
             by_measure[line["memory"], line["text"], measure].append((line["uid"], line["text"], line[measure]))
+            if line["memory"] == "rows":  # the donors' rows are the same set of tables
+                by_measure["rows_donor", line["text"], measure].append((line["uid"], line["text"], line[measure]))
     ledger = {}
     for (memory, text, measure), records in by_measure.items():
         if measure == "dbpb_worst":
