@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loci.bench.score import contains_any, exact, first_token, normalised, says_not_known, substring
-from loci.bench.statistics import bootstrap, by_user, estimate, paired_difference, wilson
+from loci.bench.statistics import bootstrap, by_user, estimate, newcombe, paired_difference, wilson
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,14 @@ def test_bootstrap_repeats_and_covers():
     assert bootstrap(values) == bootstrap(values)
     low, high = bootstrap(values)
     assert low < values.mean() < high
+
+
+def test_newcombe_against_the_published_example():
+    # Newcombe (1998), table II, example (b): 9/10 against 3/10 gives 0.1705 to 0.8090.
+    low, high = newcombe(0.9, 0.3, 10)
+    assert low == pytest.approx(0.1705, abs=2e-3) and high == pytest.approx(0.8090, abs=2e-3)
+
+
+def test_a_difference_that_every_user_has_is_not_a_point():
+    found = paired_difference([("u1", "a", 1.0), ("u2", "a", 1.0)], [("u1", "a", 0.0), ("u2", "a", 0.0)])
+    assert found.value == found.high == 1.0 and found.low < 0.5

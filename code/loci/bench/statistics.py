@@ -52,12 +52,18 @@ def estimate(records: list[tuple[str, str, float]], proportion: bool = True) -> 
 
 
 def paired_difference(left: list[tuple[str, str, float]], right: list[tuple[str, str, float]]) -> Estimate:
-    """Mean of (left - right) over the users that both have, resampled in pairs."""
+    """Mean of (left - right) over the users that both have, resampled in pairs.
+
+    Where every user has the same gap that has no width; the interval is then Newcombe's for two shares of n questions.
+    """
     one, other = by_user(left), by_user(right)
     users = sorted(one.keys() & other.keys())
     gaps = np.array([one[user] - other[user] for user in users])
+    gap, n = float(gaps.mean()), len({(user, item) for user, item, _ in left if user in other})
     low, high = bootstrap(gaps)
-    return Estimate(float(gaps.mean()), low, high, len({(user, item) for user, item, _ in left if user in other}))
+    if low == high:
+        low, high = newcombe(*(sum(means[user] for user in users) / len(users) for means in (one, other)), n)
+    return Estimate(gap, min(low, gap), max(high, gap), n)
 
 
 def bootstrap(values: np.ndarray) -> tuple[float, float]:
@@ -65,6 +71,14 @@ def bootstrap(values: np.ndarray) -> tuple[float, float]:
     draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     low, high = np.percentile(values[draws].mean(1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def newcombe(left: float, right: float, n: int) -> tuple[float, float]:
+    """Newcombe's (1998) hybrid score interval of the difference of two shares, each of n trials."""
+    (left_low, left_high), (right_low, right_high) = wilson(left, n), wilson(right, n)
+    below = ((left - left_low) ** 2 + (right_high - right) ** 2) ** 0.5
+    above = ((left_high - left) ** 2 + (right - right_low) ** 2) ** 0.5
+    return left - right - below, left - right + above
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
