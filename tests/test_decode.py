@@ -29,7 +29,7 @@ def prompts_of(base: Base) -> list[list[int]]:
 
 
 def answers(batch: PromptBatch, rows: RowBatch) -> list[list[int]]:
-    return [decoded.tokens for decoded in batch.answer(rows, LENGTH)]
+    return [decoded.tokens for decoded in batch.answer(rows)]
 
 
 def users_of(graft: Graft, prompts: list[list[int]]) -> list[RowMap]:
@@ -47,8 +47,8 @@ def test_without_rows_it_is_plain_greedy_decoding(base: Base) -> None:
     prompts = prompts_of(base)
     wanted = [greedy(base, prompt) for prompt in prompts]
     with grafted(base) as graft:
-        batch = PromptBatch(graft, prompts, PAD, set())
-        decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)), LENGTH)
+        batch = PromptBatch(graft, prompts, PAD, set(), LENGTH)
+        decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)))
     assert [one.tokens for one in decoded] == wanted
     assert {(one.prompt_hits, one.answer_hits) for one in decoded} == {(0, 0)}
 
@@ -57,8 +57,8 @@ def test_a_batch_answers_as_each_prompt_alone(base: Base) -> None:
     prompts = prompts_of(base)
     with grafted(base) as graft:
         for rows in (graft.empty_rows(), *users_of(graft, prompts)):
-            together = answers(PromptBatch(graft, prompts, PAD, set()), RowBatch.shared(rows, len(prompts)))
-            alone = [answers(PromptBatch(graft, [prompt], PAD, set()), RowBatch.shared(rows, 1))[0] for prompt in prompts]
+            together = answers(PromptBatch(graft, prompts, PAD, set(), LENGTH), RowBatch.shared(rows, len(prompts)))
+            alone = [answers(PromptBatch(graft, [prompt], PAD, set(), LENGTH), RowBatch.shared(rows, 1))[0] for prompt in prompts]
             assert together == alone
 
 
@@ -72,7 +72,7 @@ def test_with_rows_it_is_greedy_decoding_through_a_fresh_session(base: Base) -> 
         for rows in (*users_of(graft, prompts), in_answers):
             wanted = [greedy(base, prompt, graft, rows) for prompt in prompts]
             changed += wanted != plain
-            decoded = PromptBatch(graft, prompts, PAD, set()).answer(RowBatch.shared(rows, len(prompts)), LENGTH)
+            decoded = PromptBatch(graft, prompts, PAD, set(), LENGTH).answer(RowBatch.shared(rows, len(prompts)))
             assert [one.tokens for one in decoded] == wanted
     assert decoded[0].answer_hits > 0
     assert changed >= 2
@@ -84,7 +84,7 @@ def test_users_mixed_in_one_batch_answer_as_alone(base: Base) -> None:
         users = users_of(graft, prompts)
         slots = [1, 2, -1, 0, 0, 1]
         mixed = [prompts[at] for at in (0, 3, 0, 0, 1, 1)]
-        found = answers(PromptBatch(graft, mixed, PAD, set()), RowBatch(users, torch.tensor(slots)))
+        found = answers(PromptBatch(graft, mixed, PAD, set(), LENGTH), RowBatch(users, torch.tensor(slots)))
         for prompt, slot, tokens in zip(mixed, slots, found, strict=True):
             assert tokens == greedy(base, prompt, graft, users[slot] if slot >= 0 else graft.empty_rows())
 
@@ -97,7 +97,7 @@ def test_hits_are_counted_in_prompt_and_answer(llama: Base) -> None:
         whole = prompt + said
         quiet = rows_ending_at(graft, [(whole, [4, 9, 11, 13])])
         quiet = quiet.with_values(torch.zeros_like(quiet.values))  # read, but without effect
-        (decoded,) = PromptBatch(graft, [prompt], PAD, set()).answer(RowBatch.shared(quiet, 1), LENGTH)
+        (decoded,) = PromptBatch(graft, [prompt], PAD, set(), LENGTH).answer(RowBatch.shared(quiet, 1))
         session = graft.session(RowBatch.shared(quiet, 1))
         ids = torch.tensor([whole])
         found = session.look_up(ids, torch.ones_like(ids, dtype=torch.bool))[0] >= 0
@@ -110,21 +110,21 @@ def test_answers_stop_before_the_first_newline(base: Base) -> None:
     prompts = prompts_of(base)
     with grafted(base) as graft:
         nothing = RowBatch.shared(graft.empty_rows(), len(prompts))
-        whole = answers(PromptBatch(graft, prompts, PAD, set()), nothing)
+        whole = answers(PromptBatch(graft, prompts, PAD, set(), LENGTH), nothing)
         newline = whole[0][4]
-        stopped = answers(PromptBatch(graft, prompts, PAD, {newline}), nothing)
+        stopped = answers(PromptBatch(graft, prompts, PAD, {newline}, LENGTH), nothing)
         assert stopped == [tokens[: tokens.index(newline)] if newline in tokens else tokens for tokens in whole]
         assert len(stopped[0]) <= 4
         first = {tokens[0] for tokens in whole}
-        assert answers(PromptBatch(graft, prompts, PAD, first), nothing) == [[]] * len(prompts)
+        assert answers(PromptBatch(graft, prompts, PAD, first, LENGTH), nothing) == [[]] * len(prompts)
 
 
 @pytest.mark.parametrize("limit", [1, 5])
 def test_answers_stop_at_the_limit(llama: Base, limit: int) -> None:
     prompts = prompts_of(llama)
     with grafted(llama) as graft:
-        batch = PromptBatch(graft, prompts, PAD, set())
-        decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)), limit)
+        batch = PromptBatch(graft, prompts, PAD, set(), limit)
+        decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)))
     assert [len(one.tokens) for one in decoded] == [limit] * len(prompts)
 
 
@@ -132,10 +132,10 @@ def test_prompts_read_once_serve_many_memories_in_any_order(base: Base) -> None:
     prompts = prompts_of(base)
     with grafted(base) as graft:
         memories = [RowBatch.shared(rows, len(prompts)) for rows in (graft.empty_rows(), *users_of(graft, prompts))]
-        fresh = [PromptBatch(graft, prompts, PAD, set()).answer(rows, LENGTH) for rows in memories]
-        batch = PromptBatch(graft, prompts, PAD, set())
+        fresh = [PromptBatch(graft, prompts, PAD, set(), LENGTH).answer(rows) for rows in memories]
+        batch = PromptBatch(graft, prompts, PAD, set(), LENGTH)
         order = [0, 1, 2, 3, 2, 0, 3, 1, 1]
-        assert [batch.answer(memories[at], LENGTH) for at in order] == [fresh[at] for at in order]
+        assert [batch.answer(memories[at]) for at in order] == [fresh[at] for at in order]
     assert len({str(one) for one in fresh}) == len(memories), "the memories differ in what they answer"
 
 
@@ -147,8 +147,27 @@ def test_a_shared_beginning_is_read_once_and_changes_nothing(base: Base) -> None
     shared = "Question: Who waters the plants in June?\nAnswer: Lena\n\n"
     prompts = [base.tokenizer(shared + tail).input_ids for tail in ("My cat", "I live in a small", "The")]
     with grafted(base) as graft:
-        batch = PromptBatch(graft, prompts, base.tokenizer.pad_token_id, newline_tokens(base.tokenizer))
-        together = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)), 6)
+        batch = PromptBatch(graft, prompts, base.tokenizer.pad_token_id, newline_tokens(base.tokenizer), 6)
+        together = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)))
         for prompt, found in zip(prompts, together, strict=True):
-            alone = PromptBatch(graft, [prompt], base.tokenizer.pad_token_id, newline_tokens(base.tokenizer))
-            assert alone.answer(RowBatch.shared(graft.empty_rows(), 1), 6)[0].tokens == found.tokens
+            alone = PromptBatch(graft, [prompt], base.tokenizer.pad_token_id, newline_tokens(base.tokenizer), 6)
+            assert alone.answer(RowBatch.shared(graft.empty_rows(), 1))[0].tokens == found.tokens
+
+
+def test_several_shared_beginnings_rows_and_early_ends_in_one_batch(base: Base) -> None:
+    """Two groups that begin alike and one prompt of its own; answers of different lengths, so that the batch shrinks."""
+    heads = ("Well, my cat is called Tom and my dog is named Rex. ", "Question: Who waters the plants?\n\n")
+    texts = [head + tail for head in heads for tail in ("My cat", "I live in a small", "The")] + ["If"]
+    prompts = [token_ids(base, text) for text in texts]
+    plain = [greedy(base, prompt) for prompt in prompts]
+    ends = {plain[0][2], plain[4][5]}
+    with grafted(base) as graft:
+        # Hits: inside a shared beginning, at the end of one prompt, in an answer alone, and nowhere.
+        places = [(prompts[0], [14, 20]), (prompts[4], [len(prompts[4]) - 1]), (prompts[6] + plain[6], [len(prompts[6]) + 3])]
+        for rows in (graft.empty_rows(), strong_rows(graft, places, seed=3)):
+            wanted = []
+            for prompt in prompts:
+                said = greedy(base, prompt, graft, rows)
+                wanted.append(said[: next((at for at, token in enumerate(said) if token in ends), LENGTH)])
+            assert answers(PromptBatch(graft, prompts, PAD, ends, LENGTH), RowBatch.shared(rows, len(prompts))) == wanted
+            assert len({len(tokens) for tokens in wanted}) > 1, "some answers end before others"

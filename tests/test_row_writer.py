@@ -50,7 +50,7 @@ def said(writer: Writer, rows: RowMap, context: str, facts: list[Sentence] = FAC
     """What greedy decoding says after each trigger, cut to the length of the answer and its stop."""
     graft, tokenizer = writer.upper.graft, writer.tokenizer
     prompts = [tokenizer(context + fact.trigger, add_special_tokens=False).input_ids for fact in facts]
-    decoded = PromptBatch(graft, prompts, PAD, set()).answer(RowBatch.shared(rows, len(facts)), 14)
+    decoded = PromptBatch(graft, prompts, PAD, set(), 14).answer(RowBatch.shared(rows, len(facts)))
     return [tokenizer.decode(one.tokens)[: len(fact.answer) + 2] for one, fact in zip(decoded, facts, strict=True)]
 
 

@@ -58,10 +58,10 @@ def prompts_of(memory, users: list[User], settings: dict, reader: Reader) -> lis
 
 
 def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> list[list[tuple]]:
-    """(user, question, prompt, token ids) in batches of `size`: questions, which share the reader's examples, apart from
-    statements, and prompts of like length together so that little is padding."""
+    """(user, question, prompt, token ids) in batches of `size`: prompts that begin alike (with the reader's examples, with a
+    preceding context) stand together, because what they share is read once; then those of like length."""
     encoded = [(*item, tokenizer(item[2], add_special_tokens=False).input_ids) for item in prompts]
-    encoded.sort(key=lambda item: (item[1].form, len(item[3]), item[1].qid))
+    encoded.sort(key=lambda item: (item[1].form, bool(item[1].context_id), len(item[3]), item[1].qid))
     return [encoded[at : at + size] for at in range(0, len(encoded), size)]
 
 
@@ -91,7 +91,7 @@ def record(memory: str, seed: int | None, asked: tuple[User, Question, str, list
 def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends: set[int], max_tokens: int, seed: int) -> dict:
     """Answers of one batch under every memory: {answers, seconds}. memories: id -> rows of a user, by uid."""
     start = time.perf_counter()
-    prompt_batch = PromptBatch(graft, [ids for *_, ids in batch], tokenizer.pad_token_id, ends)
+    prompt_batch = PromptBatch(graft, [ids for *_, ids in batch], tokenizer.pad_token_id, ends, max_tokens)
     seconds = {"reading": time.perf_counter() - start}
     uids = sorted({user.uid for user, *_ in batch})
     slots = torch.tensor([uids.index(user.uid) for user, *_ in batch])
@@ -99,7 +99,7 @@ def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends:
     for memory, rows_of in memories.items():
         start = time.perf_counter()
         rows = RowBatch([rows_of(uid) for uid in uids], slots)
-        decoded = prompt_batch.answer(rows, max_tokens)
+        decoded = prompt_batch.answer(rows)
         seconds[memory] = time.perf_counter() - start
         drawn = None if memory in ("none", "gold", *CLOSED_FORM) else seed
         answers += [record(memory, drawn, item, found, tokenizer) for item, found in zip(batch, decoded, strict=True)]

@@ -46,8 +46,8 @@ def answers(graft: Graft, base: Base, rows: RowMap, facts: list[Fact], settings:
     for start in range(0, len(facts), size):
         members = order[start : start + size]
         prompts = [encoded[at].ids[: encoded[at].answer_start] for at in members]
-        batch = PromptBatch(graft, prompts, base.tokenizer.pad_token_id, ends)
-        decoded = batch.answer(RowBatch.shared(rows, len(members)), settings["matrix"]["max_tokens"])
+        batch = PromptBatch(graft, prompts, base.tokenizer.pad_token_id, ends, settings["matrix"]["max_tokens"])
+        decoded = batch.answer(RowBatch.shared(rows, len(members)))
         for at, found in zip(members, decoded, strict=True):
             text = base.tokenizer.decode(found.tokens, skip_special_tokens=True).partition("\n")[0].strip()
             out.append(

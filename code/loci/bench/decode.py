@@ -1,8 +1,11 @@
 """Greedy answers for a batch of prompts, with and without rows.
 
-The prompts are read once without rows; each memory that only adds rows then re-reads just the columns from its first
-hit on and decodes from there. Logits are computed for the last position only. Left padding, one KV cache, and the
-session's own memory of the last tokens keep cached decoding equal to a full forward (a test holds it to that).
+Prompts are read once without rows, and what several of them begin with is read once for all; each is then answered by
+the base model. A memory that only adds rows keeps that answer wherever no row is read in the prompt or in the answer:
+without a hit its logits are the base model's. The others are read again from their first hit on and decoded.
+
+Logits are computed for the last position only. Left padding, one KV cache, and the session's own memory of the last
+tokens keep cached decoding equal to a full forward (a test holds it to that).
 """
 
 from dataclasses import dataclass
@@ -10,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from transformers import DynamicCache
 
-from loci.models.engram import Graft, positions_of
+from loci.models.cache import GrowingCache
+from loci.models.engram import Graft, Session
 from loci.models.rows import RowBatch
 from loci.models.suffix import common_prefix
 
@@ -27,105 +31,127 @@ class Decoded:
 
 
 class PromptBatch:
-    """B left-padded prompts of up to T tokens, read once without rows."""
+    """B left-padded prompts of up to T tokens, read and answered once without rows.
+
+    An answer stops at a token of `newline_ids` or after `max_tokens` tokens.
+    """
 
     @torch.no_grad()
-    def __init__(self, graft: Graft, prompts: list[list[int]], pad_id: int, newline_ids: set[int]):
-        self._graft, self._newlines = graft, torch.tensor(sorted(newline_ids))
+    def __init__(self, graft: Graft, prompts: list[list[int]], pad_id: int, newline_ids: set[int], max_tokens: int):
+        self._graft, self._newlines, self._limit = graft, torch.tensor(sorted(newline_ids), dtype=torch.int64), max_tokens
         width = max(map(len, prompts))
-        self._ids = torch.tensor([[pad_id] * (width - len(ids)) + ids for ids in prompts])
+        self._ids = torch.tensor([[pad_id] * (width - len(ids)) + ids for ids in prompts])  # [B, T]
         self._mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts])
-        cache, read = _read_shared(graft.model, prompts, width)
-        output = graft.model(
-            input_ids=self._ids[:, read:],
-            attention_mask=self._mask,
-            position_ids=positions_of(self._mask)[:, read:],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        self._next = output.logits[:, -1].argmax(-1)
-        self._layers = [(layer.keys, layer.values) for layer in cache.layers]
+        cache = GrowingCache(graft.model.config, width + max_tokens)
+        read = _read_shared(graft.model, prompts, width, cache)
+        session = graft.session(RowBatch.shared(graft.empty_rows(), len(prompts)))
+        session.remember(self._ids[:, :read], self._mask[:, :read].bool())
+        token = _step(session, self._ids[:, read:], self._mask, cache)
+        self._layers = [(layer.keys, layer.values) for layer in cache.layers]  # views: later columns do not show in them
+        self._plain, _ = self._decode(session, cache, token, self._mask)
 
     @torch.no_grad()
-    def answer(self, rows: RowBatch, max_tokens: int) -> list[Decoded]:
-        """Greedy continuation of every prompt under `rows`: stops at a newline or after `max_tokens` tokens."""
-        session = self._graft.session(rows)
-        hit = session.look_up(self._ids, self._mask.bool()) >= 0  # [B, T, O]
-        first = _first_column(hit)
-        prompt_hits = hit.flatten(1).sum(1).tolist()
+    def answer(self, rows: RowBatch) -> list[Decoded]:
+        """Greedy continuation of every prompt under `rows`."""
+        said = torch.tensor([tokens + [0] * (self._limit - len(tokens)) for tokens in self._plain])
+        # The newline and a token at the limit are said, but never read.
+        read = torch.tensor([min(len(tokens), self._limit - 1) for tokens in self._plain])
+        spoken = torch.arange(self._limit) < read[:, None]
+        whole, valid = torch.cat([self._ids, said], 1), torch.cat([self._mask.bool(), spoken], 1)
+        hit = self._graft.session(rows).look_up(whole, valid) >= 0  # [B, T + limit, O]
         width = self._ids.shape[1]
-        session = self._graft.session(rows)
-        if first < width:
-            cache = self._cache_up_to(first)
-            session.remember(self._ids[:, :first], self._mask[:, :first].bool())
-            token = self._step(session, self._ids[:, first:], self._mask, cache)
-        else:
-            cache = self._cache_up_to(width)
-            session.remember(self._ids, self._mask.bool())
-            token = self._next
-        session.hits.clear()
-        return self._decode(session, cache, token, max_tokens, prompt_hits)
-
-    def _decode(self, session, cache, token: torch.Tensor, max_tokens: int, prompt_hits: list[int]) -> list[Decoded]:
-        mask, tokens = self._mask, [token]
-        open_ = ~torch.isin(token, self._newlines)
-        while len(tokens) < max_tokens and bool(open_.any()):
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-            token = self._step(session, token[:, None], mask, cache)
-            tokens.append(token)
-            open_ &= ~torch.isin(token, self._newlines)
-        written = torch.stack(tokens, 1)  # [B, N]
-        ends = torch.isin(written, self._newlines).int().cumsum(1) > 0
-        read = [hit.flatten(1).sum(1) for hit in session.hits]  # the last token said is never read
-        hits = torch.stack(read, 1) if read else written.new_zeros(len(written), 0)
-        out = []
-        for at, row in enumerate(written):
-            length = int((~ends[at]).sum())
-            out.append(Decoded(row[:length].tolist(), prompt_hits[at], int(hits[at, :length].sum())))
+        prompt_hits = hit[:, :width].flatten(1).sum(1).tolist()
+        out = [Decoded(tokens, count, 0) for tokens, count in zip(self._plain, prompt_hits, strict=True)]
+        touched = hit.flatten(1).any(1).nonzero().flatten()
+        if len(touched):
+            columns = hit[touched, :width].any(-1).any(0).nonzero()
+            first = int(columns[0]) if len(columns) else width - 1  # a hit in the answer alone: begin at the last token
+            answered = self._read_again(rows.select(touched), touched, first)
+            for at, tokens, hits in zip(touched.tolist(), *answered, strict=True):
+                out[at] = Decoded(tokens, prompt_hits[at], hits)
         return out
 
-    @staticmethod
-    def _step(session, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-        output = session.forward(ids, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return output.logits[:, -1].argmax(-1)
-
-    def _cache_up_to(self, width: int) -> DynamicCache:
-        """A fresh cache with the first `width` columns of the prompts."""
-        cache = DynamicCache()
-        if width:
+    def _read_again(self, rows: RowBatch, chosen: torch.Tensor, first: int) -> tuple[list[list[int]], list[int]]:
+        """Answers of the prompts `chosen` [C] under rows of their own, read from column `first` on; hits while decoding."""
+        ids, mask = self._ids[chosen], self._mask[chosen]
+        session = self._graft.session(rows)
+        session.remember(ids[:, :first], mask[:, :first].bool())
+        cache = GrowingCache(self._graft.model.config, ids.shape[1] + self._limit)
+        if first:
             for at, (keys, values) in enumerate(self._layers):
-                cache.update(keys[:, :, :width], values[:, :, :width], at)
-        return cache
+                cache.update(keys[chosen, :, :first], values[chosen, :, :first], at)
+        token = _step(session, ids[:, first:], mask, cache)
+        return self._decode(session, cache, token, mask)
+
+    def _decode(
+        self, session: Session, cache: GrowingCache, token: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[list[list[int]], list[int]]:
+        """Answers from their first tokens [B] on, and the n-grams read while they were said; ended answers leave the batch."""
+        answers: list[list[int]] = [[] for _ in token]
+        hits = [0] * len(token)
+        member = torch.arange(len(token))  # the prompt that each element of the shrinking batch answers
+        open_ = torch.ones_like(token, dtype=torch.bool)
+        for left in range(self._limit - 1, -1, -1):
+            open_ &= ~torch.isin(token, self._newlines)
+            for at, said in zip(member[open_].tolist(), token[open_].tolist(), strict=True):
+                answers[at].append(said)
+            if not left or not bool(open_.any()):
+                break
+            if 2 * int(open_.sum()) <= len(open_):  # a few ended ones cost less than a copy of the cache for each
+                kept = open_.nonzero().flatten()
+                member, token, mask, open_ = member[kept], token[kept], mask[kept], open_[kept]
+                cache.batch_select_indices(kept)
+                session.select(kept)
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+            session.hits.clear()
+            token = _step(session, token[:, None], mask, cache)
+            for at, count in zip(member[open_].tolist(), session.hits[0][open_].flatten(1).sum(1).tolist(), strict=True):
+                hits[at] += count
+        return answers, hits
 
 
-def _read_shared(model, prompts: list[list[int]], width: int) -> tuple[DynamicCache, int]:
-    """Read what all prompts begin with once, for one sequence: a cache of the first P columns of the batch, and P.
+def _step(session: Session, ids: torch.Tensor, mask: torch.Tensor, cache: GrowingCache) -> torch.Tensor:
+    """Most likely next tokens [B] after new tokens [B, T]."""
+    output = session.forward(ids, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return output.logits[:, -1].argmax(-1)
+
+
+def _read_shared(model, prompts: list[list[int]], width: int, cache: GrowingCache) -> int:
+    """Read what several prompts begin with once: fills the first columns of the batch's `cache` and says how many.
 
     In a left-padded batch column c of a prompt with p columns of padding is its token c - p, and keys and values depend
-    on the tokens up to there only: they are copies of the shared prefix, moved by p. Padding is masked.
+    on the tokens up to there only: they are copies of the shared beginning, moved by p. Padding is masked.
     """
-    cache, shared = DynamicCache(), min(common_prefix(prompts), min(map(len, prompts)) - 1)
-    if len(prompts) == 1 or shared < _WORTH_SHARING:
-        return cache, 0
-    alone = DynamicCache()
-    model.get_decoder()(input_ids=torch.tensor([prompts[0][:shared]]), past_key_values=alone, use_cache=True)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for at, ids in enumerate(prompts):
+        groups.setdefault(tuple(ids[:_WORTH_SHARING]), []).append(at)
+    own = 1  # most tokens that a prompt does not share; the last one is always its own, for its logits
+    for members in groups.values():
+        shared = common_prefix([prompts[at] for at in members]) if len(members) > 1 else 0
+        own = max(own, max(len(prompts[at]) for at in members) - shared)
+    read = width - own
+    if read < _WORTH_SHARING:
+        return 0
     padding = [width - len(ids) for ids in prompts]
-    for at, layer in enumerate(alone.layers):
-        moved = []
-        for prefix in (layer.keys, layer.values):  # [1, H, P, head]
-            whole = prefix.new_zeros(len(prompts), *prefix.shape[1:])
-            for row, pad in enumerate(padding):
-                whole[row, :, pad:] = prefix[0, :, : max(shared - pad, 0)]
-            moved.append(whole)
-        cache.update(*moved, at)
-    return cache, shared
-
-
-def _first_column(hit: torch.Tensor) -> int:
-    """First column in which any sequence reads a row, or the width: hit bool [B, T, O]."""
-    columns = hit.any(-1).any(0).nonzero()
-    return int(columns[0]) if len(columns) else hit.shape[1]
+    layers: list[list[torch.Tensor]] = []
+    for members in groups.values():
+        length = read - min(padding[at] for at in members)
+        if length <= 0:
+            continue
+        alone = DynamicCache()
+        model.get_decoder()(input_ids=torch.tensor([prompts[members[0]][:length]]), past_key_values=alone, use_cache=True)
+        if not layers:
+            layers = [
+                [prefix.new_zeros(len(prompts), prefix.shape[1], read, prefix.shape[3]) for prefix in (layer.keys, layer.values)]
+                for layer in alone.layers
+            ]
+        for whole, layer in zip(layers, alone.layers, strict=True):
+            for moved, prefix in zip(whole, (layer.keys, layer.values), strict=True):  # [1, H, length, head]
+                for at in members:
+                    moved[at, :, padding[at] :] = prefix[0, :, : max(read - padding[at], 0)]
+    for at, (keys, values) in enumerate(layers):
+        cache.update(keys, values, at)
+    return read
 
 
 def newline_tokens(tokenizer) -> set[int]:

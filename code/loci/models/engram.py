@@ -133,6 +133,14 @@ class Session:
         """Take tokens as already read (their keys and values come from a cache): ids [B, T], valid bool [B, T]."""
         self._remember(self._graft.canonicalise(input_ids), valid)
 
+    def select(self, chosen: torch.Tensor) -> None:
+        """Go on with the batch elements `chosen` only."""
+        self._rows = self._rows.select(chosen)
+        if self._tail is not None:
+            self._tail = self._tail[0][chosen], self._tail[1][chosen]
+        if self._conv_history is not None:
+            self._conv_history = self._conv_history[chosen]
+
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **model_arguments):
         """The base model's forward over the new tokens, rows added.
 

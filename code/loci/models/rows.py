@@ -5,6 +5,7 @@ maps of all users in one batch with the owner of each row, so that one search se
 element can read another's row.
 """
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,12 @@ class RowBatch:
     def shared(cls, rows: RowMap, batch: int) -> "RowBatch":
         """Every one of `batch` elements reads the same user's rows."""
         return cls([rows], torch.zeros(batch, dtype=torch.int64))
+
+    def select(self, chosen: torch.Tensor) -> "RowBatch":
+        """The same rows for the batch elements `chosen` only; nothing is copied."""
+        part = copy.copy(self)
+        part.slots = self.slots[chosen]
+        return part
 
     def find(self, keys: torch.Tensor, exists: torch.Tensor) -> torch.Tensor:
         """Index into `values` of each key [B, T, O], -1 where the n-gram does not exist or is not written by the owner."""
