@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from loci.bench.decode import PromptBatch
 from loci.errors import UserError
-from loci.memories import row_strategies
+from loci.memories import row_strategies, row_writer
 from loci.memories.row_examples import ContextExamples, Sentence, encode_sentence, written_keys
 from loci.memories.row_strategies import CLOSED_FORM, OPTIMISED, Writer, randomised, write_closed_form, write_optimised
-from loci.memories.row_writer import WriteReport, WriteSettings, open_targets
+from loci.memories.row_writer import WriteReport, WriteSettings
 from loci.models.base import Base
 from loci.models.engram import Graft, decoder_layers, gather_rows
 from loci.models.rows import RowBatch, RowMap
@@ -145,14 +145,28 @@ def test_one_step_leaves_every_fact_unmet(writer: Writer, strategy: str) -> None
 @pytest.mark.parametrize("strategy", ["rows", "rows_joint"])
 def test_unmet_is_what_a_check_of_every_context_finds(writer: Writer, strategy: str, steps: int) -> None:
     rows, report = write_optimised(strategy, writer, FACTS, CONTEXTS, WriteSettings(max_steps=steps), seed=0)
-    groups = []
+    below = set()
     for context in ["", *CONTEXTS] if strategy == "rows" else [""]:
         items = encoded(writer, FACTS, context)
-        cached = CachedSequences(writer.upper, [item.ids for item in items])
-        groups.append(ContextExamples(cached, items, rows))
-    longest = int((groups[0].targets >= 0).sum(1).max())
-    below = open_targets(groups, (len(groups), len(FACTS), longest), rows.values, WriteSettings().margin, writer.head).any(-1)
-    assert report.unmet == int(below.any(0).sum())
+        group = ContextExamples(CachedSequences(writer.upper, [item.ids for item in items]), items, rows)
+        hidden, targets, owner = group.hidden_at_targets(rows.values, torch.arange(len(FACTS)))
+        for logits, target, fact in zip(writer.head(hidden), targets.tolist(), owner.tolist(), strict=True):
+            wanted, logits[target] = float(logits[target]), -torch.inf
+            if wanted - float(logits.max()) < WriteSettings().margin:
+                below.add(fact)
+    assert report.unmet == len(below)
+
+
+@pytest.mark.parametrize("rivals", [2, 4])
+def test_few_rivals_while_learning_do_not_soften_the_stopping_rule(
+    writer: Writer, rivals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against so few tokens learning looks done too early: only checks of the whole vocabulary may end it."""
+    monkeypatch.setattr(row_writer, "_RIVALS", rivals)
+    rows, report = write_optimised("rows", writer, FACTS, CONTEXTS, SETTINGS, seed=0)
+    assert report.unmet == 0
+    for context in ("", *CONTEXTS):
+        assert said(writer, rows, context) == whole_answers()
 
 
 def test_writing_leaves_the_model_without_gradients(writer: Writer) -> None:

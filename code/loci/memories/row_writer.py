@@ -2,8 +2,10 @@
 
 The published procedure runs the whole model for one random fact a step and learns its first token (User as Engram,
 arXiv 2606.19172). Here each step takes a minibatch of the facts that are not yet answered with a margin, runs only
-their active positions through the layers above the graft, and scores whole answers. Writing stops when every target
-token of every fact leads the runner-up by `margin` after every writing context, checked over all of them at once.
+their active positions through the layers above the graft, and scores whole answers. While learning, a target competes
+with the rivals that led it at the last check, its own and those of the rest of the minibatch, not with the whole
+vocabulary. Writing stops when every target token of every fact leads every other token of the vocabulary by `margin`
+after every writing context, checked over all of them at once; a check that fails brings the new rivals in.
 """
 
 import math
@@ -18,6 +20,7 @@ from loci.models.rows import RowMap
 
 _CHECK_CHUNK = 64
 _SMALL_BATCH = 16
+_RIVALS = 32  # tokens that each target is compared with while learning
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def optimise(
     table: RowMap,
     settings: WriteSettings,
     generator: torch.Generator,
-    head,
+    head: torch.nn.Linear,
     watch: Callable[[RowMap], bool] | None = None,
 ) -> tuple[RowMap, WriteReport]:
     """Rows that make the model say every answer after every context.
@@ -79,45 +82,60 @@ def optimise(
     values = table.values.clone().requires_grad_(True)
     # With these betas the first step of a row is `rate` whenever it comes: rows are touched at different times.
     optimiser = torch.optim.SparseAdam([values], lr=settings.rate, betas=(0.9, 0.99))
-    # Targets below the margin, as far as is known: bool [C, F, longest answer]. Only their logits are computed.
-    counts = (groups[0].targets >= 0).sum(1, keepdim=True)
-    open_ = torch.zeros(len(groups), sentences, int(counts.max()), dtype=torch.bool)
-    open_[0] = torch.arange(open_.shape[2]) < counts
+    known = _Known(len(groups), sentences, int((groups[0].targets >= 0).sum(1).max()))
+    known.check(groups[:1], values.detach(), settings.margin, head)
     steps = examples = 0
     while steps < settings.max_steps:
-        waiting = open_.flatten(1).any(1).nonzero().flatten()
+        if not known.open.any():
+            known.check(groups, values.detach(), settings.margin, head)
+            if not known.open.any():
+                return table.with_values(values.detach()), WriteReport(steps, examples, 0)
+        waiting = known.open.flatten(1).any(1).nonzero().flatten()
         group = int(waiting[torch.randint(len(waiting), (1,), generator=generator)])
-        chosen = _minibatch(open_[group].any(1), groups[group].suffix.active, settings.batch, generator)
+        chosen = _minibatch(known.open[group].any(1), groups[group].suffix.active, settings.batch, generator)
         hidden, targets, owner = groups[group].hidden_at_targets(values, chosen)
-        slot = _slots(owner)
-        wanted = open_[group, owner, slot]
-        logits = head(hidden[wanted])
-        loss = F.cross_entropy(logits, targets[wanted])
+        place = (group, owner, _slots(owner))
+        wanted = known.open[place]
+        place = (group, owner[wanted], place[2][wanted])
+        tokens = torch.cat([known.rivals[place].flatten(), targets[wanted]]).unique()
+        among = torch.searchsorted(tokens, targets[wanted])
+        logits = F.linear(hidden[wanted], head.weight[tokens], None if head.bias is None else head.bias[tokens])
+        loss = F.cross_entropy(logits, among)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        open_[group, owner[wanted], slot[wanted]] = ~_met(logits.detach(), targets[wanted], settings.margin)
+        known.open[place] = ~_met(logits.detach(), among, settings.margin)
         steps, examples = steps + 1, examples + len(chosen)
         if watch is not None and watch(table.with_values(values.detach())):
             break
-        if not open_.any():
-            open_ = open_targets(groups, open_.shape, values.detach(), settings.margin, head)
-            if not open_.any():
-                return table.with_values(values.detach()), WriteReport(steps, examples, 0)
     # Stopped early: what was seen while learning is a step old, and some contexts were never checked.
-    unmet = open_targets(groups, open_.shape, values.detach(), settings.margin, head).any(-1).any(0)
+    known.check(groups, values.detach(), settings.margin, head)
+    unmet = known.open.any(-1).any(0)
     return table.with_values(values.detach()), WriteReport(steps, examples, int(unmet.sum()))
 
 
-@torch.no_grad()
-def open_targets(groups: list[ContextExamples], shape: torch.Size, values: torch.Tensor, margin: float, head) -> torch.Tensor:
-    """Target tokens that do not lead by `margin`, for every context, fact and place in the answer: bool `shape` [C, F, L]."""
-    out = torch.zeros(shape, dtype=torch.bool)
-    for at, group in enumerate(groups):
-        for chosen in group.suffix.active.argsort().split(_CHECK_CHUNK):  # alike in length: little padding
-            hidden, targets, owner = group.hidden_at_targets(values, chosen)
-            out[at, owner, _slots(owner)] = ~_met(head(hidden), targets, margin)
-    return out
+class _Known:
+    """What is known of every target token: [C, F, L] for C contexts, F facts, answers of up to L tokens.
+
+    open: bool, below the margin. rivals: int64 [C, F, L, K], the K tokens that led at the last check in which it was open.
+    """
+
+    def __init__(self, contexts: int, facts: int, longest: int):
+        self.open = torch.zeros(contexts, facts, longest, dtype=torch.bool)
+        self.rivals = torch.zeros(contexts, facts, longest, _RIVALS, dtype=torch.int64)
+
+    @torch.no_grad()
+    def check(self, groups: list[ContextExamples], values: torch.Tensor, margin: float, head: torch.nn.Linear) -> None:
+        """Compare every target of these contexts with the whole vocabulary."""
+        for at, group in enumerate(groups):
+            for chosen in group.suffix.active.argsort().split(_CHECK_CHUNK):  # alike in length: little padding
+                hidden, targets, owner = group.hidden_at_targets(values, chosen)
+                logits, slot = head(hidden), _slots(owner)
+                behind = ~_met(logits, targets, margin)
+                self.open[at, owner, slot] = behind
+                if behind.any():
+                    best = logits[behind].topk(min(_RIVALS, logits.shape[1])).indices
+                    self.rivals[at, owner[behind], slot[behind], : best.shape[1]] = best
 
 
 def _minibatch(open_: torch.Tensor, lengths: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
