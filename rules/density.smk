@@ -5,7 +5,7 @@ rule density:
     input:
         model=MODEL,
     output:
-        f"{OUT}/density/density.{BASE}.json",
+        f"{OUT}/density/answers.{BASE}.json",
     log:
         f"logs/{PROFILE}/density.log",
     benchmark:
@@ -20,3 +20,23 @@ rule density:
         f"python code/steps/density.py --config {CONFIG} --out {{output}}"
     shell:
         f"python code/steps/density.py --config {CONFIG} --out {{output}} > {{log}} 2>&1"
+
+
+rule score_density:
+    input:
+        f"{OUT}/density/answers.{BASE}.json",
+    output:
+        f"{OUT}/density/density.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_density.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_density.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("score_density.py"),
+    message:
+        "python code/steps/score_density.py --answers {input} --out {output}"
+    shell:
+        "python code/steps/score_density.py --answers {input} --out {output} > {log} 2>&1"

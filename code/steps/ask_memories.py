@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(args.threads)
     users = asked_users(load_users(args.users), settings)
     base, reader = load_base(settings["base"]["name"], args.model), Reader.load()
-    spec = EngramSpec(**{**settings["engram"], "orders": tuple(settings["engram"]["orders"])})
+    spec = EngramSpec.of(settings["engram"])
     graft = Graft(base.model, base.tokenizer, spec)
     traces = load_traces(args.rows, spec.about(base.name), args.seed)
     matrix, ends = settings["matrix"], newline_tokens(base.tokenizer)

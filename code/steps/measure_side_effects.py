@@ -56,20 +56,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(args.threads)
     users = asked_users(load_users(args.users), settings)
     base = load_base(settings["base"]["name"], args.model)
-    spec = EngramSpec(**{**settings["engram"], "orders": tuple(settings["engram"]["orders"])})
+    spec = EngramSpec.of(settings["engram"])
     upper, limits = UpperStack(Graft(base.model, base.tokenizer, spec)), settings["side_effects"]
     traces = load_traces(args.rows, spec.about(base.name), args.seed)
     relevant = {"base": settings["base"], "engram": settings["engram"], "side_effects": limits, "prose_sha256": prose_sha256()}
     identity = {**relevant, "seed": args.seed, "users": sha256_file(args.users), "rows": read_result(args.rows)["items"]}
     shards = Shards(Path(__file__), {**identity, "model": base.model_sha256}, args.out.parent / "work")
-    shared = None
+    read: dict[tuple[str, ...], BaseTexts] = {}  # most users share their triggers, and with them the texts on suffixes
     items: list[dict] = []
     for user in tqdm(users, desc=f"side effects, seed {args.seed}", unit="user"):
         part = shards.get(user.uid)
         if part is None:
-            shared = shared or _read(upper, base.tokenizer, unrelated_texts(limits), limits["max_tokens"])
-            about = texts_about(user, users, base.tokenizer, limits)
-            texts = {**shared, **_read(upper, base.tokenizer, about, limits["max_tokens"])}
+            kinds = {**unrelated_texts(limits), **texts_about(user, users, base.tokenizer, limits)}
+            texts = {
+                kind: _read(read, upper, base.tokenizer, found, limits["max_tokens"]) for kind, found in kinds.items() if found
+            }
             own = [(memory, rows) for (uid, memory), rows in traces.items() if uid == user.uid]
             lines = [record(user.uid, memory, kind, text.effects(rows)) for memory, rows in own for kind, text in texts.items()]
             part = shards.put(user.uid, {"lines": lines})
@@ -80,8 +81,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{args.out}: side effects of {len(traces)} tables on {kinds} kinds of text, Δ bits per byte and hit rate")
 
 
-def _read(upper: UpperStack, tokenizer, kinds: dict[str, list[str]], max_tokens: int) -> dict[str, BaseTexts]:
-    return {kind: BaseTexts(upper, tokenizer, texts, max_tokens) for kind, texts in kinds.items() if texts}
+def _read(read: dict, upper: UpperStack, tokenizer, texts: list[str], max_tokens: int) -> BaseTexts:
+    """The texts as the base model reads them; the same texts are read once."""
+    if tuple(texts) not in read:
+        read[tuple(texts)] = BaseTexts(upper, tokenizer, texts, max_tokens)
+    return read[tuple(texts)]
 
 
 if __name__ == "__main__":

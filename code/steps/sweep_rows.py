@@ -79,7 +79,7 @@ def recall(graft: Graft, base: Base, rows: RowMap, user: User, kind: str, settin
 
 def try_variant(base: Base, variant: dict, settings: dict, users: list[User]) -> dict:
     """Means over the users of everything that is looked at when choosing."""
-    graft = Graft(base.model, base.tokenizer, EngramSpec(**{**settings["engram"], "orders": tuple(settings["engram"]["orders"])}))
+    graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
     try:
         writer = Writer(UpperStack(graft), base.tokenizer)
         limits = settings["side_effects"]

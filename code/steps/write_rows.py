@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(args.threads)
     users = asked_users(load_users(args.users), settings)
     base = load_base(settings["base"]["name"], args.model)
-    spec = EngramSpec(**{**settings["engram"], "orders": tuple(settings["engram"]["orders"])})
+    spec = EngramSpec.of(settings["engram"])
     writer = Writer(UpperStack(Graft(base.model, base.tokenizer, spec)), base.tokenizer)
     relevant = {name: settings[name] for name in ("base", "engram", "write", "closed_form_scale")}
     identity = {**relevant, "seed": args.seed, "users": sha256_file(args.users), "model": base.model_sha256}

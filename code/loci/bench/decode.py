@@ -1,8 +1,8 @@
 """Greedy answers for a batch of prompts, with and without rows.
 
-Prompts are read once without rows, and what several of them begin with is read once for all; each is then answered by
-the base model. A memory that only adds rows keeps that answer wherever no row is read in the prompt or in the answer:
-without a hit its logits are the base model's. The others are read again from their first hit on and decoded.
+Prompts are read once without rows, and what several of them begin with is read once for all. A memory that only adds
+rows reads them again from its first hit on. Where it hits nothing, neither in the prompt nor in the base model's answer,
+that answer is its own: without a hit the logits are the base model's, bit for bit.
 
 Logits are computed for the last position only. Left padding, one KV cache, and the session's own memory of the last
 tokens keep cached decoding equal to a full forward (a test holds it to that).
@@ -31,7 +31,7 @@ class Decoded:
 
 
 class PromptBatch:
-    """B left-padded prompts of up to T tokens, read and answered once without rows.
+    """B left-padded prompts of up to T tokens, read once without rows.
 
     An answer stops at a token of `newline_ids` or after `max_tokens` tokens.
     """
@@ -42,46 +42,69 @@ class PromptBatch:
         width = max(map(len, prompts))
         self._ids = torch.tensor([[pad_id] * (width - len(ids)) + ids for ids in prompts])  # [B, T]
         self._mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts])
-        cache = GrowingCache(graft.model.config, width + max_tokens)
+        cache = GrowingCache(graft.model.config, width)
         read = _read_shared(graft.model, prompts, width, cache)
         session = graft.session(RowBatch.shared(graft.empty_rows(), len(prompts)))
-        session.remember(self._ids[:, :read], self._mask[:, :read].bool())
-        token = _step(session, self._ids[:, read:], self._mask, cache)
-        self._layers = [(layer.keys, layer.values) for layer in cache.layers]  # views: later columns do not show in them
-        self._plain, _ = self._decode(session, cache, token, self._mask)
+        self._next = _step(session, self._ids[:, read:], self._mask, cache)  # [B], first token without rows
+        self._layers = [(layer.keys, layer.values) for layer in cache.layers]
+        self._plain: dict[int, list[int]] = {}  # answers without rows, of the prompts for which one was needed
 
     @torch.no_grad()
     def answer(self, rows: RowBatch) -> list[Decoded]:
         """Greedy continuation of every prompt under `rows`."""
-        said = torch.tensor([tokens + [0] * (self._limit - len(tokens)) for tokens in self._plain])
+        found = self._graft.session(rows).look_up(self._ids, self._mask.bool()) >= 0  # [B, T, O]
+        prompt_hits = found.flatten(1).sum(1).tolist()
+        in_prompt = found.flatten(1).any(1)
+        quiet = (~in_prompt).nonzero().flatten()
+        plain = self._without_rows(quiet)
+        out = {at: Decoded(tokens, 0, 0) for at, tokens in zip(quiet.tolist(), plain, strict=True)}
+        in_answer = quiet[self._hits_in(rows.select(quiet), quiet, plain)]
+        columns = found.any(-1).any(0).nonzero()
+        # Where only the answer is hit, reading begins at the last token of the prompt.
+        for chosen, first in ((in_prompt.nonzero().flatten(), columns[:1]), (in_answer, self._ids.shape[1] - 1)):
+            if len(chosen):
+                answered = self._read_again(rows.select(chosen), chosen, int(first))
+                for at, tokens, hits in zip(chosen.tolist(), *answered, strict=True):
+                    out[at] = Decoded(tokens, prompt_hits[at], hits)
+        return [out[at] for at in range(len(self._ids))]
+
+    def _without_rows(self, chosen: torch.Tensor) -> list[list[int]]:
+        """The base model's answers to the prompts `chosen` [C], each decoded once."""
+        new = torch.tensor([at for at in chosen.tolist() if at not in self._plain], dtype=torch.int64)
+        if len(new):
+            session = self._graft.session(RowBatch.shared(self._graft.empty_rows(), len(new)))
+            cache = self._cache_up_to(new, self._ids.shape[1])
+            answers, _ = self._decode(session, cache, self._next[new], self._mask[new])
+            self._plain.update(zip(new.tolist(), answers, strict=True))
+        return [self._plain[at] for at in chosen.tolist()]
+
+    def _hits_in(self, rows: RowBatch, chosen: torch.Tensor, answers: list[list[int]]) -> torch.Tensor:
+        """Which of the answers to the prompts `chosen` [C] read a row while they are said: bool [C]."""
+        said = torch.tensor([tokens + [0] * (self._limit - len(tokens)) for tokens in answers], dtype=torch.int64)
+        said = said.view(len(chosen), self._limit)
         # The newline and a token at the limit are said, but never read.
-        read = torch.tensor([min(len(tokens), self._limit - 1) for tokens in self._plain])
+        read = torch.tensor([min(len(tokens), self._limit - 1) for tokens in answers], dtype=torch.int64)
         spoken = torch.arange(self._limit) < read[:, None]
-        whole, valid = torch.cat([self._ids, said], 1), torch.cat([self._mask.bool(), spoken], 1)
-        hit = self._graft.session(rows).look_up(whole, valid) >= 0  # [B, T + limit, O]
-        width = self._ids.shape[1]
-        prompt_hits = hit[:, :width].flatten(1).sum(1).tolist()
-        out = [Decoded(tokens, count, 0) for tokens, count in zip(self._plain, prompt_hits, strict=True)]
-        touched = hit.flatten(1).any(1).nonzero().flatten()
-        if len(touched):
-            columns = hit[touched, :width].any(-1).any(0).nonzero()
-            first = int(columns[0]) if len(columns) else width - 1  # a hit in the answer alone: begin at the last token
-            answered = self._read_again(rows.select(touched), touched, first)
-            for at, tokens, hits in zip(touched.tolist(), *answered, strict=True):
-                out[at] = Decoded(tokens, prompt_hits[at], hits)
-        return out
+        session = self._graft.session(rows)
+        session.remember(self._ids[chosen], self._mask[chosen].bool())
+        return (session.look_up(said, spoken) >= 0).flatten(1).any(1)
 
     def _read_again(self, rows: RowBatch, chosen: torch.Tensor, first: int) -> tuple[list[list[int]], list[int]]:
         """Answers of the prompts `chosen` [C] under rows of their own, read from column `first` on; hits while decoding."""
         ids, mask = self._ids[chosen], self._mask[chosen]
         session = self._graft.session(rows)
         session.remember(ids[:, :first], mask[:, :first].bool())
-        cache = GrowingCache(self._graft.model.config, ids.shape[1] + self._limit)
-        if first:
-            for at, (keys, values) in enumerate(self._layers):
-                cache.update(keys[chosen, :, :first], values[chosen, :, :first], at)
+        cache = self._cache_up_to(chosen, first)
         token = _step(session, ids[:, first:], mask, cache)
         return self._decode(session, cache, token, mask)
+
+    def _cache_up_to(self, chosen: torch.Tensor, width: int) -> GrowingCache:
+        """The first `width` columns of the prompts `chosen`, with room for the rest and an answer."""
+        cache = GrowingCache(self._graft.model.config, self._ids.shape[1] + self._limit)
+        if width:
+            for at, (keys, values) in enumerate(self._layers):
+                cache.update(keys[chosen, :, :width], values[chosen, :, :width], at)
+        return cache
 
     def _decode(
         self, session: Session, cache: GrowingCache, token: torch.Tensor, mask: torch.Tensor

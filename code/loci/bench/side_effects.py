@@ -15,6 +15,7 @@ from loci.models.suffix import ActiveSuffix, CachedSequences
 from loci.models.upper import UpperStack
 
 _CHUNK = 16
+_LOGITS = 256  # positions whose logits stand in memory at once
 _BITS = 1 / math.log(2)
 
 
@@ -67,11 +68,12 @@ class BaseTexts:
         if not chosen:
             return []
         final = suffix.forward(values, torch.tensor(chosen))
-        out = []
-        for at, hidden in zip(chosen, final, strict=True):
-            targets = torch.tensor(cached.sequences[at][int(suffix.start[at]) + 1 :])
-            out.append(F.cross_entropy(self._head(hidden[: len(targets)]), targets, reduction="none"))
-        return out
+        targets = [torch.tensor(cached.sequences[at][int(suffix.start[at]) + 1 :]) for at in chosen]
+        # One call for all texts: the head's weights are most of the model, and are then read from memory once.
+        hidden = torch.cat([states[: len(wanted)] for states, wanted in zip(final, targets, strict=True)])
+        pairs = zip(hidden.split(_LOGITS), torch.cat(targets).split(_LOGITS), strict=True)
+        nats = torch.cat([F.cross_entropy(self._head(states), wanted, reduction="none") for states, wanted in pairs])
+        return list(nats.split([len(wanted) for wanted in targets]))
 
 
 def summary(effects: list[TextEffect]) -> dict[str, float | int]:

@@ -38,6 +38,11 @@ class EngramSpec:
     row_dim: int = 32
     seed: int = 0
 
+    @classmethod
+    def of(cls, settings: dict) -> "EngramSpec":
+        """The spec of a profile's `engram` section."""
+        return cls(**{**settings, "orders": tuple(settings["orders"])})
+
     @property
     def row_width(self) -> int:
         """Values stored per address: heads x row_dim."""
