@@ -12,9 +12,10 @@ from torch.nn import functional as F
 
 from loci.models.engram import Graft
 from loci.models.rows import RowMap
-from loci.models.upper import Context, FixedPrefix, UpperStack
+from loci.models.upper import Context, FixedPrefix, LowerPass, UpperStack
 
 _PAD = 0
+_CHUNK = 16  # sequences of a lower pass
 
 
 class CachedSequences:
@@ -25,13 +26,25 @@ class CachedSequences:
         shortest = min(map(len, sequences))
         self.shared = min(common_prefix(sequences), shortest - 1) if len(sequences) > 1 else 0
         self.lengths = torch.tensor([len(ids) for ids in sequences])
-        own = int(self.lengths.max()) - self.shared
-        ids = torch.full((len(sequences), own), _PAD)
-        for at, sequence in enumerate(sequences):
-            ids[at, : len(sequence) - self.shared] = torch.tensor(sequence[self.shared :])
-        valid = torch.arange(own) < (self.lengths - self.shared)[:, None]
         self.context = Context(upper, torch.tensor([sequences[0][: self.shared]])) if self.shared else None
-        self._low = upper.lower_pass(ids, valid, self.context)
+        self._low = self._lower_pass()
+
+    def _lower_pass(self) -> LowerPass:
+        """The lower pass of all sequences, those of like length together, so that little is padding."""
+        own = self.lengths - self.shared
+        whole: list[torch.Tensor] = []  # hidden, then keys and values of each upper layer; zeros behind each sequence
+        for chosen in own.argsort(stable=True).split(_CHUNK):
+            width = int(own[chosen].max())
+            members = [self.sequences[at][self.shared :] for at in chosen]
+            ids = torch.tensor([tokens + [_PAD] * (width - len(tokens)) for tokens in members])
+            low = self.upper.lower_pass(ids, torch.arange(width) < own[chosen, None], self.context)
+            parts = [low.hidden, *(part for pair in low.upper for part in pair)]
+            if not whole:
+                room = (len(own), int(own.max()))
+                whole = [part.new_zeros(room[0], *part.shape[1:-2], room[1], part.shape[-1]) for part in parts]
+            for store, part in zip(whole, parts, strict=True):
+                store[chosen, ..., :width, :] = part
+        return LowerPass(whole[0], list(zip(whole[1::2], whole[2::2], strict=True)))
 
     def hidden(self, chosen: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
         """Input of the grafted block at positions `window` [B, A] of the chosen sequences: [B, A, d]."""

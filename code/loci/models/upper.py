@@ -25,13 +25,10 @@ class LowerPass:
     """What does not depend on rows, for B sequences of T tokens.
 
     hidden: [B, T, d], input of the grafted block. upper: per upper layer, keys and values [B, H, T, head].
-    valid: bool [B, T], False at padding. positions: int64 [B, T].
     """
 
     hidden: torch.Tensor
     upper: list[tuple[torch.Tensor, torch.Tensor]]
-    valid: torch.Tensor
-    positions: torch.Tensor
 
 
 class FixedPrefix:
@@ -107,7 +104,7 @@ class UpperStack:
                 input_ids=input_ids, attention_mask=whole.long(), position_ids=positions, past_key_values=cache, use_cache=True
             )
         upper = [(layer.keys[:, :, before:], layer.values[:, :, before:]) for layer in cache.layers[self.first_layer :]]
-        return LowerPass(captured["hidden"], upper, valid, positions)
+        return LowerPass(captured["hidden"], upper)
 
 
 class Context:
