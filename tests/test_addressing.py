@@ -5,7 +5,8 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from loci.models.addressing import Addressing, canonical_ids, canonical_text
+from loci.models.addressing import Addressing, canonical_ids
+from loci.models.canonical import canonical_text
 from loci.models.tiny import byte_tokenizer
 
 ORDERS = (2, 3, 4, 5)

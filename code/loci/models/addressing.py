@@ -7,43 +7,25 @@ so the full 64-bit hash is the key: no modulus, no collisions to speak of (10^6 
 because heads that differ only in their modulus would all hold the same key.
 """
 
-import re
-import unicodedata
 from dataclasses import dataclass
 
 import torch
 
-_WHITE_SPACE = re.compile(r"\s+")
+from loci.models.canonical import canonical_map
+
 # Odd multipliers and shifts of the SplitMix64 finaliser (Steele, Lea and Flood, 2014), as signed 64-bit integers.
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
 
 
-def canonical_text(text: str) -> str:
-    """NFKC, accents stripped, case folded, white space collapsed; leading and trailing space dropped unless alone."""
-    text = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text))
-    text = "".join(char for char in text if not unicodedata.combining(char)).casefold()
-    return _WHITE_SPACE.sub(" ", text).strip() or (" " if text else "")
-
-
 def canonical_ids(tokenizer) -> torch.Tensor:
-    """Map of every token id to the smallest id with the same canonical text: int64 [V].
+    """Map of every token id to the smallest id with the same canonical text: int64 [V]."""
 
-    A token that is only a piece of a character (it decodes to the replacement character) and a special token keep
-    their own id: their text does not say what they are.
-    """
-    size = len(tokenizer)
-    special = set(tokenizer.all_special_ids)
-    first_with: dict[str, int] = {}
-    mapped = []
-    for token_id in range(size):
-        text = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
-        if token_id in special or "�" in text or not text:
-            mapped.append(token_id)
-        else:
-            mapped.append(first_with.setdefault(canonical_text(text), token_id))
-    return torch.tensor(mapped, dtype=torch.int64)
+    def decode(token_id: int) -> str:
+        return tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+
+    return torch.tensor(canonical_map(len(tokenizer), set(tokenizer.all_special_ids), decode), dtype=torch.int64)
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,21 @@ def member(obj: object, name: str, kind: type[_T], default: _T | None = None) ->
     return value
 
 
-def texts(obj: object, name: str) -> tuple[str, ...]:
-    """The field `name` of a JSON object, a list of texts."""
-    values = member(obj, name, list)
+def texts(obj: object, name: str, default: list | None = None) -> tuple[str, ...]:
+    """The field `name` of a JSON object, a list of texts; `default` where it is missing."""
+    values = member(obj, name, list, default)
     for index, value in enumerate(values):
         require(isinstance(value, str), f"{name}[{index}]", f"is {_describe(value)}", "make it text")
     return tuple(values)
+
+
+def pool(obj: object, name: str) -> tuple[str, ...]:
+    """The field `name` of a JSON object, a list of texts to draw from: not empty, and nothing in it twice."""
+    values = texts(obj, name)
+    require(bool(values), name, "is empty", "give at least one")
+    for at, value in enumerate(values):
+        require(value not in values[:at], f"{name}[{at}]", f"'{value}' occurs twice", "make each one different")
+    return values
 
 
 def each(obj: object, name: str, read: Callable[[object], _T]) -> list[_T]:
