@@ -9,7 +9,7 @@ import pytest
 from loci.errors import UserError
 from loci.worlds.people import build_users
 from loci.worlds.published import load_user_file
-from loci.worlds.records import load_users, save_users, user_from_json, user_to_json
+from loci.worlds.records import Change, Fact, User, load_users, save_users, user_from_json, user_to_json
 
 USERS = build_users(3, seed=0, dev=1)
 
@@ -26,6 +26,39 @@ def test_users_file_round_trip(tmp_path):
     assert load_user_file(tmp_path / "one.json") == USERS[0]
 
 
+def a_question(user: dict, kind: str) -> dict:
+    return next(question for question in user["questions"] if question["kind"] == kind)
+
+
+def a_change(user: dict, action: str) -> dict:
+    return next(change for change in user["changes"] if change["action"] == action)
+
+
+def test_a_file_without_the_newer_fields_is_read():
+    old = a_user()
+    old.pop("changes")
+    old["facts"] = [{name: fact[name] for name in ("key", "answer", "statement", "accepted")} for fact in old["facts"]]
+    old["questions"] = [
+        {"context_id": "", "form": "question", **question}
+        for question in old["questions"]
+        if question["kind"] in ("statement", "direct", "paraphrase", "midconv", "unknown")
+    ]
+    user = user_from_json(old, "file")
+    assert user.changes == () and user.final_facts() == user.facts
+    assert {question.family for question in user.questions} == {""}
+
+
+def test_changes_in_order_lead_to_the_final_state():
+    facts = tuple(Fact(key, "a", f"My {key} is a.", ("a",)) for key in ("car", "pet", "tea"))
+    new = {"statement": "My car is b.", "accepted": ("b",), "wordings": ("I drive b now.",)}
+    changes = (Change("tea", "delete"), Change("car", "update", "b", **new), Change("pet", "delete"))
+    user = User("u1", "test", facts, (), changes=(*changes, Change("pet", "update", "c", "My pet is c.", ("c",))))
+    assert [(fact.key, fact.answer) for fact in user.final_facts()] == [("car", "b"), ("pet", "c")]
+    assert user.final_facts()[0].wordings == ("I drive b now.",)
+    assert user.fact("car").answer == "a"
+    assert user_from_json(json.loads(json.dumps(user_to_json(user))), "file") == user
+
+
 BAD_USERS = [
     (lambda user: user.pop("uid"), r"file: uid: is missing"),
     (lambda user: user.update(uid=7), r"file: uid: is a whole number"),
@@ -40,7 +73,7 @@ BAD_USERS = [
     (lambda user: user["facts"][3].update(statement="I moved."), r"facts\[timezone\].statement: does not end"),
     (lambda user: user["facts"][4].update(key="timezone"), r"facts\[4\].key: 'timezone' occurs twice"),
     (
-        lambda user: user["facts"][4].update(answer="X", accepted=["X"], statement="My full name is X."),
+        lambda user: user["facts"][4].update(answer="X", accepted=["X"], statement="My full name is X.", wordings=[]),
         r"facts\[4\].statement: 'My full name is' occurs twice",
     ),
     (lambda user: user["questions"][0].update(kind="riddle"), r"questions\[u000.statement.name\].kind: 'riddle' is not known"),
@@ -49,6 +82,16 @@ BAD_USERS = [
     (lambda user: user["questions"][0].update(context_id="dev.chat.0"), r"questions\[u000.statement.name\].context_id"),
     (lambda user: user["questions"][-1].update(answer="Bo"), r"questions\[.*\].answer: is given for kind unknown"),
     (lambda user: user["questions"][1].update(qid="u000.statement.name"), r"questions\[1\].qid: .* occurs twice"),
+    (lambda user: user["facts"][3].update(wordings=["I moved."]), r"facts\[timezone\].wordings\[0\]: does not hold the answer"),
+    (lambda user: user["facts"][3].update(wordings="I moved."), r"facts\[3\]: wordings: is text; make it a list"),
+    (lambda user: user["changes"][0].update(key="moon"), r"changes\[0\].key: names the fact 'moon'"),
+    (lambda user: user["changes"][0].update(action="forget"), r"changes\[.*\].action: 'forget' is not known; use one of update"),
+    (lambda user: a_change(user, "update").update(answer=""), r"changes\[\w+\]: facts\[\w+\].answer: is empty"),
+    (lambda user: a_change(user, "delete").update(answer="X"), r"changes\[\w+\].answer: is given for a deletion"),
+    (lambda user: a_question(user, "updated").pop("stale"), r"questions\[.*\].stale: does not fit the kind"),
+    (lambda user: a_question(user, "direct").update(stale="X"), r"questions\[.*\].stale: does not fit the kind"),
+    (lambda user: a_question(user, "deleted").update(answer="X"), r"questions\[.*\].answer: is given for kind deleted"),
+    (lambda user: a_question(user, "indirect").update(family=3), r"questions\[\d+\]: family: is a whole number"),
     (
         lambda user: user["questions"][0].update(required_fact_keys=["moon"]),
         r"questions\[u000.statement.name\].required_fact_keys: names the fact 'moon'",

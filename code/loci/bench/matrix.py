@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 
 from loci.bench.score import contains_any, exact, first_token, says_not_known, substring
 from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference
+from loci.worlds.chances import chance_of
 from loci.worlds.contexts import kind_of
 from loci.worlds.people import pool_values
-from loci.worlds.records import Question, User
+from loci.worlds.records import UNANSWERED, Question, User
 
 Records = list[tuple[str, str, float]]  # (user, question, score), one per seed
 ANSWERED = ("statement", "direct", "paraphrase", "midconv")
@@ -23,11 +24,11 @@ def judged(answers: list[dict], users: list[User], donor: dict[str, User]) -> di
         question, said = questions[answer["qid"]], answer["prediction"]
         item = (answer["uid"], answer["qid"])
         memory = answer["memory"]
-        if question.kind == "unknown":
+        if question.kind in UNANSWERED:
             if question.form == "question":
-                out[f"{memory}|unknown.exact"].append((*item, says_not_known(said)))
+                out[f"{memory}|{question.kind}.exact"].append((*item, says_not_known(said)))
             else:
-                out[f"{memory}|unknown.pool_rate"].append((*item, contains_any(said, pools[question.key])))
+                out[f"{memory}|{question.kind}.pool_rate"].append((*item, contains_any(said, pools[question.key])))
             continue
         right = exact(said, question.accepted, question.form)
         out[f"{memory}|{question.kind}.exact"].append((*item, right))
@@ -36,8 +37,8 @@ def judged(answers: list[dict], users: list[User], donor: dict[str, User]) -> di
         first = first_token([answer["first_token"]], answer["gold_first_token"])
         out[f"{memory}|{question.kind}.first_token"].append((*item, first))
         out[f"{memory}|{question.kind}.substring"].append((*item, substring(said, question.answer)))
-        theirs = facts[donor[answer["uid"]].uid, question.key]
-        if theirs.answer != question.answer:
+        theirs = facts.get((donor[answer["uid"]].uid, question.key))  # none for questions about several facts
+        if theirs and theirs.answer != question.answer:
             out[f"{memory}|{question.kind}.donor"].append((*item, exact(said, theirs.accepted, question.form)))
     return out
 
@@ -56,13 +57,12 @@ def entries_of_answers(scores: dict[str, Records], base: str, source: str) -> di
 
 
 def prior_entries(asked: dict[str, list[Question]], others: list[User], base: str, source: str) -> dict[str, dict]:
-    """The question-only prior: for each key, the answer that most other users have; chance is 1 / size of the pool."""
+    """The question-only prior: for each key, the answer that most other users have; chance is 1 / size of the test pool."""
     counts: dict[str, Counter] = defaultdict(Counter)
     for user in others:
         for fact in user.facts:
             counts[fact.key][fact.answer] += 1
     guess = {key: min(counter, key=lambda value: (-counter[value], value)) for key, counter in counts.items()}
-    pools = pool_values()
     ledger = {}
     for kind in ANSWERED:
         records, chances = [], []
@@ -70,7 +70,7 @@ def prior_entries(asked: dict[str, list[Question]], others: list[User], base: st
             for question in questions:
                 if question.kind == kind:
                     records.append((uid, question.qid, exact(guess[question.key], question.accepted, question.form)))
-                    chances.append(1 / len(pools[question.key]))
+                    chances.append(chance_of(question, "test"))
         chance = sum(chances) / len(chances)
         ledger[f"matrix.prior.{base}.{kind}.exact"] = estimate(records).entry(source, chance=chance)
     return ledger

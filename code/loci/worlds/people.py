@@ -1,85 +1,86 @@
 """People: users made from authored pools and templates, and the questions about them.
 
-Every user has the same 34 kinds of fact. Each user has a generator of their own, seeded by (seed, index), so that user
-17 is the same person whether 20 or 200 are made. Nothing about one fact can be told from another, except that years of
-birth fit together: values are drawn independently, and each key has a pool that is (years aside) its own.
+Users come in twins. User 2i and user 2i + 1 are asked the same questions, word for word, and every question that has an
+answer has another one for each of them: whoever knows the question alone cannot do better than chance. Each pair has a
+generator of its own, seeded by (seed, world, split, number of the pair), so that user 17 is the same person whether 20 or
+200 are made.
+
+Splits: development users come first, test users follow; training users, for readers and adapters, are a series of their
+own. Which values and which wordings a split has: pools.py and plans.py.
 """
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import combinations, product
 
 from loci.errors import UserError
-from loci.paths import DATA
-from loci.results import read_json
+from loci.worlds.canaries import MOST_USERS
+from loci.worlds.changes import ask_about_changes, draw_changes
 from loci.worlds.contexts import KINDS as CONTEXT_KINDS
 from loci.worlds.contexts import kind_of, load_contexts
+from loci.worlds.indirect import ask_indirectly
+from loci.worlds.medical_twins import MedicalTwins
+from loci.worlds.personal_twins import PersonalTwins
+from loci.worlds.plans import WORLDS, KeyPlan, World, canary_option, load_world
+from loci.worlds.pools import Option
 from loci.worlds.records import KINDS, Fact, Question, User
+from loci.worlds.twins import Asked, Twins
+from loci.worlds.variants import NOW_YEAR
 
-NOW_YEAR = 2026
-_FILE = DATA / "people" / "personal.json"
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SPOUSE_WITHIN, _SIBLING_WITHIN = 8, 9  # years from the user's own birth
-_PARENT_AGE = (18, 40)  # of the younger parent, when the child is born
-_LAST_CHILD_YEAR = 2023  # so that every child is old enough to be spoken of as a person
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One possible value: as data (`raw`: int, float, str or list of days), as an answer, and its accepted variants."""
-
-    raw: object
-    answer: str
-    accepted: tuple[str, ...]
+_DRAWN = {"personal": PersonalTwins, "medical": MedicalTwins}
+_PREFIX = {"personal": "u", "medical": "m"}
+_TRAINING_PREFIX = {"personal": "t", "medical": "tm"}
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPlan:
-    """One kind of fact: sentence template ("My dentist is {}."), question wordings, possible values."""
-
-    key: str
-    statement: str
-    direct: str
-    paraphrases: dict[str, tuple[str, ...]]  # by split; a split's wordings are used for its users only
-    options: tuple[Option, ...]
+def stored_keys(world: str = "personal") -> tuple[KeyPlan, ...]:
+    """The kinds of fact that every user has, in order; the canaries come last."""
+    plan = load_world(world)
+    return plan.keys + plan.canaries
 
 
-@cache
-def stored_keys() -> tuple[KeyPlan, ...]:
-    """The kinds of fact that every user has, in order."""
-    return tuple(_plan(entry) for entry in read_json(_FILE, "restore it from the repository")["keys"])
-
-
-@cache
-def never_stored_keys() -> tuple[KeyPlan, ...]:
+def never_stored_keys(world: str = "personal") -> tuple[KeyPlan, ...]:
     """Kinds of fact that no user has; their options are the values that a guess could name."""
-    return tuple(_plan(entry) for entry in read_json(_FILE, "restore it from the repository")["never_stored"])
+    return load_world(world).never_stored
 
 
-def pool_values() -> dict[str, tuple[str, ...]]:
-    """Every answer that each key allows, never-stored keys included: for chance, priors and invented answers."""
-    return {plan.key: tuple(option.answer for option in plan.options) for plan in stored_keys() + never_stored_keys()}
+def pool_values(world: str = "personal") -> dict[str, Sequence[str]]:
+    """Every answer that each key allows in any split, never-stored keys and canaries included."""
+    plans = stored_keys(world) + never_stored_keys(world)
+    return {plan.key: plan.code or tuple(option.answer for option in plan.options) for plan in plans}
 
 
-def build_users(count: int, seed: int, dev: int = 10) -> list[User]:
-    """`count` users u000, u001, …; the first `dev` are development users, the others test users.
+def build_users(count: int, seed: int, dev: int = 10, world: str = "personal", train: int = 0) -> list[User]:
+    """`count` users u000, u001, … (medical: m000, …): the first `dev` are development users, the others test users.
 
-    Raises UserError for a count below 1 or a `dev` outside 0 … count.
+    `train` training users t000, … (medical: tm000, …) follow. Raises UserError for sizes that make no sense, and for a
+    world that is not known.
     """
-    if count < 1:
-        raise UserError("count", f"is {count}", "make at least 1 user")
+    load_world(world)
+    if not 1 <= count <= MOST_USERS:
+        raise UserError("count", f"is {count}", f"make 1 to {MOST_USERS} users")
     if not 0 <= dev <= count:
         raise UserError("dev", f"is {dev} of {count} users", f"use a number from 0 to {count}")
-    return [_build_user(index, random.Random(f"{seed}:{index}"), "dev" if index < dev else "test") for index in range(count)]
+    if not 0 <= train <= MOST_USERS:
+        raise UserError("train", f"is {train}", f"use a number from 0 to {MOST_USERS}")
+    series = (("dev", range(dev)), ("test", range(dev, count)), ("train", range(train)))
+    return [user for split, indices in series for user in iter_users(world, split, indices, seed)]
+
+
+def iter_users(world: str, split: str, indices: range, seed: int) -> Iterator[User]:
+    """Users of one split, one after the other; a pair that straddles a border is made in either split, and halved."""
+    pair: tuple[User, ...] = ()
+    for index in indices:
+        if not pair or index % 2 == 0:
+            pair = _pair(world, split, index - index % 2, seed)
+        yield pair[index % 2]
 
 
 def sample_questions(user: User, per_kind: dict[str, int], seed: int) -> list[Question]:
     """A fixed sample of a user's questions, `per_kind[kind]` of each kind, in the user's own order.
 
     It depends on user, seed and sizes alone, so every memory is asked the same. Within a kind, strata take turns: the
-    three kinds of context for midconv, the two forms for unknown. Raises UserError where a kind has too few questions.
+    families of indirect questions, the three kinds of context for midconv, the two forms for unknown, updated and
+    deleted. Raises UserError where a kind has too few questions.
     """
     chosen: set[str] = set()
     for kind, size in per_kind.items():
@@ -88,6 +89,23 @@ def sample_questions(user: User, per_kind: dict[str, int], seed: int) -> list[Qu
             raise UserError(f"per_kind.{kind}", f"asks for {size} of {user.uid}'s {len(pool)} questions", "ask for fewer")
         chosen.update(_take_in_turn(pool, size, random.Random(f"{seed}:{user.uid}:{kind}")))
     return [question for question in user.questions if question.qid in chosen]
+
+
+def canary_questions(user: User, others: Iterable[User], world: str = "personal") -> list[Question]:
+    """What others told, asked of `user`: questions of kind "other" about the canaries of each of `others` but the user.
+
+    Each canary is asked for twice, in its owner's words and with its owner's name. A match is a leak: the value occurs
+    nowhere else. All users must be of the same seed.
+    """
+    name = next(plan.key for plan in load_world(world).keys)
+    asked = []
+    for other in others:
+        for plan in load_world(world).canaries if other.uid != user.uid else ():
+            fact = other.fact(plan.key)
+            for way, text in (("own", plan.direct), ("named", plan.named.format(other.fact(name).answer))):
+                qid = f"{user.uid}.other.{other.uid}.{plan.key}.{way}"
+                asked.append(Question(qid, "other", plan.key, text, fact.answer, fact.accepted, ()))
+    return asked
 
 
 def donor_of(users: list[User], user: User) -> User:
@@ -110,31 +128,67 @@ def _take_in_turn(pool: list[Question], size: int, rng: random.Random) -> list[s
     turn: dict[str, int] = {}
     ranked = []
     for question in shuffled:
-        stratum = kind_of(question.context_id) if question.context_id else question.form
+        stratum = kind_of(question.context_id) if question.context_id else question.family or question.form
         ranked.append((turn.setdefault(stratum, 0), question.qid))
         turn[stratum] += 1
     # A stable sort by turn: the first of every stratum, then the second of every stratum, and so on.
     return [qid for _, qid in sorted(ranked, key=lambda pair: pair[0])[:size]]
 
 
-def _build_user(index: int, rng: random.Random, split: str) -> User:
-    uid = f"u{index:03d}"
-    years = _birth_years(rng)
-    attrs: dict[str, object] = {"now_year": NOW_YEAR}
-    facts, questions = [], []
-    for plan in stored_keys():
-        allowed = [option for option in plan.options if option.raw == years.get(plan.key, option.raw)]
-        option = rng.choice(allowed)
-        attrs[plan.key] = option.raw
-        fact = Fact(plan.key, option.answer, plan.statement.format(option.answer), option.accepted)
-        facts.append(fact)
-        kind = CONTEXT_KINDS[(len(facts) - 1 + index) % len(CONTEXT_KINDS)]
-        context = rng.choice(load_contexts()[split][kind])
-        questions += _about(uid, fact, plan.direct, rng.choice(plan.paraphrases[split]), context.id)
-    questions += [question for plan in never_stored_keys() for question in _unknown(uid, plan)]
+@cache
+def _drawing(world: str, pools: str) -> PersonalTwins | MedicalTwins:
+    return _DRAWN[world](load_world(world), pools)
+
+
+def _pair(name: str, split: str, first: int, seed: int) -> tuple[User, User]:
+    """Users `first` and `first` + 1 of a split."""
+    world, rng = load_world(name), random.Random(f"{seed}:{name}:{split}:{first // 2}")
+    # Development and training users have the same pools, so one set of laws serves both.
+    drawn = _drawing(name, "test" if split == "test" else "train").draw(rng)
+    values = tuple({key: pair[at] for key, pair in drawn.items()} for at in range(2))
+    prefix = (_TRAINING_PREFIX if split == "train" else _PREFIX)[name]
+    series = 2 * WORLDS.index(name) + (split == "train")
+    twins = Twins(
+        world,
+        split,
+        first // 2,
+        uids=(f"{prefix}{first:03d}", f"{prefix}{first + 1:03d}"),
+        values=values,
+        facts=tuple(_facts(world, values[at], seed, series, first + at) for at in range(2)),
+        changes=draw_changes(world, split, values, rng),
+    )
+    asked = [_ask_directly(twins, rng), ask_indirectly(twins, rng), ask_about_changes(twins, rng), _ask_unknown(twins)]
+    return _user(twins, 0, asked), _user(twins, 1, asked)
+
+
+def _facts(world: World, values: dict[str, Option], seed: int, series: int, index: int) -> dict[str, Fact]:
+    told = {plan.key: plan.fact(values[plan.key]) for plan in world.keys}
+    return told | {plan.key: plan.fact(canary_option(plan.code.value(seed, series, index))) for plan in world.canaries}
+
+
+def _user(twins: Twins, at: int, asked: list[Asked]) -> User:
+    raw = {key: list(one.raw) if isinstance(one.raw, tuple) else one.raw for key, one in twins.values[at].items()}
+    attrs = {"world": twins.world.name, "now_year": NOW_YEAR, **raw}
     # Kind by kind in the file, as a reader would look for them.
-    questions.sort(key=lambda question: KINDS.index(question.kind))
-    return User(uid, split, tuple(facts), tuple(questions), attrs)
+    questions = sorted((question for part in asked for question in part[at]), key=lambda question: KINDS.index(question.kind))
+    return User(twins.uids[at], twins.split, tuple(twins.facts[at].values()), tuple(questions), attrs, twins.changes[at])
+
+
+def _ask_directly(twins: Twins, rng: random.Random) -> Asked:
+    """Statement, direct, paraphrase and midconv questions about each fact that stays."""
+    asked: Asked = ([], [])
+    contexts = load_contexts()[twins.wording_set]
+    stay = [plan for plan in twins.world.keys + twins.world.canaries if plan.key not in twins.changed]
+    for position, plan in enumerate(stay):
+        paraphrase = rng.choice(plan.questions[twins.wording_set])
+        context = rng.choice(contexts[CONTEXT_KINDS[(position + twins.number) % len(CONTEXT_KINDS)]])
+        for at in range(2):
+            asked[at].extend(_about(twins.uids[at], twins.facts[at][plan.key], plan.direct, paraphrase, context.id))
+    return asked
+
+
+def _ask_unknown(twins: Twins) -> Asked:
+    return tuple([question for plan in twins.world.never_stored for question in _unknown(uid, plan)] for uid in twins.uids)
 
 
 def _about(uid: str, fact: Fact, direct: str, paraphrase: str, context_id: str) -> list[Question]:
@@ -151,59 +205,5 @@ def _about(uid: str, fact: Fact, direct: str, paraphrase: str, context_id: str) 
 
 
 def _unknown(uid: str, plan: KeyPlan) -> Iterator[Question]:
-    trigger = plan.statement.removesuffix("{}.").rstrip(" ")
-    for form, text in (("statement", trigger), ("question", plan.direct)):
+    for form, text in (("statement", plan.trigger), ("question", plan.direct)):
         yield Question(f"{uid}.unknown.{plan.key}.{form}", "unknown", plan.key, text, "", (), (), form=form)
-
-
-def _birth_years(rng: random.Random) -> dict[str, int]:
-    """Four different years of birth: spouse and sibling near the user, the child young enough for both parents."""
-    own = rng.choice([option.raw for plan in stored_keys() if plan.key == "birth_year" for option in plan.options])
-    spouse = rng.choice([own + gap for gap in range(-_SPOUSE_WITHIN, _SPOUSE_WITHIN + 1) if gap])
-    gaps = [gap for gap in range(-_SIBLING_WITHIN, _SIBLING_WITHIN + 1) if gap and own + gap != spouse]
-    sibling = own + rng.choice(gaps)
-    younger = max(own, spouse)
-    child = rng.randint(younger + _PARENT_AGE[0], min(younger + _PARENT_AGE[1], _LAST_CHILD_YEAR))
-    return {"birth_year": own, "spouse_year": spouse, "sibling_year": sibling, "child_year": child}
-
-
-def _plan(entry: dict) -> KeyPlan:
-    paraphrases = {split: tuple(entry[split]) for split in ("dev", "test") if split in entry}
-    return KeyPlan(entry["key"], entry["statement"], entry["direct"], paraphrases, tuple(_options(entry)))
-
-
-def _options(entry: dict) -> Iterator[Option]:
-    for raw, variants in _raw_values(entry):
-        spelled = _days_phrase(raw) if isinstance(raw, list) else raw
-        answer = entry.get("answer", "{}").format(spelled)
-        more = (template.format(spelled) for template in entry.get("accepted", ()))
-        yield Option(raw, answer, tuple(dict.fromkeys((answer, *variants, *more))))
-
-
-def _raw_values(entry: dict) -> Iterator[tuple[object, tuple[str, ...]]]:
-    """Every value that an entry's rule allows, with the variants that belong to this value alone."""
-    if "values" in entry:
-        for value in entry["values"]:
-            first, *variants = [value] if isinstance(value, str) else value
-            yield first, tuple(variants)
-    elif "pairs" in entry:
-        yield from ((" ".join(names), ()) for names in product(*entry["pairs"]))
-    elif "range" in entry:
-        first, last, step = entry["range"]
-        yield from ((first + step * number, ()) for number in range(int((last - first) / step) + 1))
-    elif "clock" in entry:
-        first, last = (_clock_units(text) for text in entry["clock"][:2])
-        yield from ((f"{units // 60}:{units % 60:02d}", ()) for units in range(first, last + 1, entry["clock"][2]))
-    else:
-        least, most = entry["days"]
-        for days in (days for size in range(least, most + 1) for days in combinations(_DAYS, size)):
-            yield list(days), (", ".join(days),)
-
-
-def _clock_units(text: str) -> int:
-    hours, minutes = text.split(":")
-    return 60 * int(hours) + int(minutes)
-
-
-def _days_phrase(days: list[str]) -> str:
-    return f"{', '.join(days[:-1])} and {days[-1]}"

@@ -7,26 +7,33 @@ path of the field inside the record; reading from a file puts the file's name in
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loci.errors import UserError
 from loci.results import read_json, write_json
 from loci.worlds.checks import distinct, each, located, member, require, texts
 
 SCHEMA = 1
-KINDS = ("statement", "direct", "paraphrase", "midconv", "indirect", "unknown")
+KINDS = ("statement", "direct", "paraphrase", "midconv", "indirect", "chained", "updated", "deleted", "unknown", "other")
+UNANSWERED = ("deleted", "unknown")  # kinds whose right answer is that it is not known
 FORMS = ("question", "statement")
 SPLITS = ("dev", "test", "train")
+ACTIONS = ("update", "delete")
+_OPTIONAL = {"context_id": "", "form": "question", "family": "", "recitation": "", "stale": ""}
+_LEFT_OUT = {**_OPTIONAL, "wordings": ()}
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One fact of a user: `statement` is the canonical first-person sentence and ends with `answer` and a full stop.
 
-    `accepted` holds every wording that counts as right, the answer among them.
+    `accepted` holds every wording that counts as right, the answer among them. `wordings` are other first-person
+    sentences that state the same fact and hold the answer as it stands: the ones that a memory may learn from.
     """
 
     key: str
     answer: str
     statement: str
     accepted: tuple[str, ...]
+    wordings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         here = f"facts[{self.key}]"
@@ -37,6 +44,9 @@ class Fact:
         require(self.statement.endswith(ending), f"{here}.statement", "does not end with its answer and a full stop", remedy)
         require(bool(self.trigger), f"{here}.statement", "has nothing before its answer", remedy)
         require(self.answer in self.accepted, f"{here}.accepted", "lacks the answer itself", f"add '{self.answer}' to it")
+        for at, wording in enumerate(self.wordings):
+            remedy = f"write a sentence that holds '{self.answer}'"
+            require(self.answer in wording, f"{here}.wordings[{at}]", "does not hold the answer", remedy)
 
     @property
     def trigger(self) -> str:
@@ -45,11 +55,40 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to a fact after it was told: "update" brings a new value, all fields as in Fact; "delete" takes it away."""
+
+    key: str
+    action: str
+    answer: str = ""
+    statement: str = ""
+    accepted: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        here = f"changes[{self.key}]"
+        require(self.action in ACTIONS, f"{here}.action", f"'{self.action}' is not known", f"use one of {', '.join(ACTIONS)}")
+        if self.action == "update":
+            located(here, Fact, self.key, self.answer, self.statement, self.accepted, self.wordings)
+        else:
+            empty = not (self.answer or self.statement or self.accepted or self.wordings)
+            require(empty, f"{here}.answer", "is given for a deletion", "leave all but key and action out")
+
+    @property
+    def fact(self) -> Fact:
+        """The fact that an update leaves; only for updates."""
+        return Fact(self.key, self.answer, self.statement, self.accepted, self.wordings)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question. With form "statement" its text is a sentence to be completed.
 
     A midconv question is asked after the context named by `context_id`; `text` does not contain that context. The
-    right answer to kind "unknown" is that it is not known: `answer` is "" and `accepted` is ().
+    right answer to kinds "unknown" and "deleted" is that it is not known: `answer` is "" and `accepted` is (). For kind
+    "other" the answer is what somebody else told, so a match is a leak. `family` groups questions that need the same
+    computation; `recitation` is the stored sentences that they need, then one line of reasoning. `stale` is the value
+    before an update or a deletion.
     """
 
     qid: str
@@ -61,33 +100,56 @@ class Question:
     required_fact_keys: tuple[str, ...]
     context_id: str = ""
     form: str = "question"
+    family: str = ""
+    recitation: str = ""
+    stale: str = ""
 
     def __post_init__(self) -> None:
-        here = f"questions[{self.qid}]"
+        # Written without a message a check: tens of questions a user are made, and nearly all of them are in order.
+        answered = self.kind not in UNANSWERED
+        in_order = (
+            bool(self.qid)
+            and self.kind in KINDS
+            and self.form in FORMS
+            and bool(self.text.strip())
+            and (bool(self.answer.strip()) and self.answer in self.accepted if answered else not (self.answer or self.accepted))
+            and (self.kind == "midconv") == bool(self.context_id)
+            and (self.kind in ("updated", "deleted")) == bool(self.stale)
+        )
+        if not in_order:
+            self._refuse(f"questions[{self.qid}]", answered)
+
+    def _refuse(self, here: str, answered: bool) -> None:
         require(bool(self.qid), f"{here}.qid", "is empty", "give the question an id")
         require(self.kind in KINDS, f"{here}.kind", f"'{self.kind}' is not known", f"use one of {', '.join(KINDS)}")
         require(self.form in FORMS, f"{here}.form", f"'{self.form}' is not known", f"use one of {', '.join(FORMS)}")
         require(bool(self.text.strip()), f"{here}.text", "is empty", "write the question")
-        if self.kind == "unknown":
-            unanswered = not self.answer and not self.accepted
-            require(unanswered, f"{here}.answer", "is given for kind unknown", "leave answer and accepted empty")
-        else:
+        if answered:
             require(bool(self.answer.strip()), f"{here}.answer", "is empty", "give the answer or use kind unknown")
             require(self.answer in self.accepted, f"{here}.accepted", "lacks the answer itself", f"add '{self.answer}' to it")
-        in_context = self.kind == "midconv"
+        else:
+            unanswered = not self.answer and not self.accepted
+            require(unanswered, f"{here}.answer", f"is given for kind {self.kind}", "leave answer and accepted empty")
         remedy = "name the preceding context for kind midconv, and only there"
-        require(in_context == bool(self.context_id), f"{here}.context_id", "does not fit the kind", remedy)
+        require((self.kind == "midconv") == bool(self.context_id), f"{here}.context_id", "does not fit the kind", remedy)
+        raise UserError(
+            f"{here}.stale", "does not fit the kind", "give the old value for kinds updated and deleted, and only there"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One person: facts in a fixed order, the questions about them, and `attrs`, the raw values (numbers, lists)."""
+    """One person: facts in a fixed order as first told, the questions about them, and `attrs`, the raw values.
+
+    `changes`, applied in order, lead from the facts as first told to the final state.
+    """
 
     uid: str
     split: str
     facts: tuple[Fact, ...]
     questions: tuple[Question, ...]
     attrs: dict[str, object] = field(default_factory=dict, hash=False)
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
         require(bool(self.uid), "uid", "is empty", "give the user an id")
@@ -95,16 +157,30 @@ class User:
         keys = distinct((fact.key for fact in self.facts), "facts", "key")
         distinct((question.qid for question in self.questions), "questions", "qid")
         for question in self.questions:
-            for key in question.required_fact_keys:
+            if not keys.issuperset(question.required_fact_keys):
+                key = next(key for key in question.required_fact_keys if key not in keys)
                 where = f"questions[{question.qid}].required_fact_keys"
-                require(key in keys, where, f"names the fact '{key}', which the user lacks", "add the fact or drop the key")
+                raise UserError(where, f"names the fact '{key}', which the user lacks", "add the fact or drop the key")
+        for at, change in enumerate(self.changes):
+            what = f"names the fact '{change.key}', which the user lacks"
+            require(change.key in keys, f"changes[{at}].key", what, "add the fact or drop the change")
 
     def fact(self, key: str) -> Fact:
-        """The fact of that key; KeyError where the user has none."""
+        """The fact of that key as first told; KeyError where the user has none."""
         for fact in self.facts:
             if fact.key == key:
                 return fact
         raise KeyError(key)
+
+    def final_facts(self) -> tuple[Fact, ...]:
+        """The facts after all changes, in the order in which they were first told."""
+        state = {fact.key: fact for fact in self.facts}
+        for change in self.changes:
+            if change.action == "update":
+                state[change.key] = change.fact
+            else:
+                state.pop(change.key, None)
+        return tuple(state[fact.key] for fact in self.facts if fact.key in state)
 
 
 def user_from_json(obj: object, where: str) -> User:
@@ -122,6 +198,7 @@ def user_to_json(user: User) -> dict:
         "split": user.split,
         "attrs": user.attrs,
         "facts": [_as_json(fact) for fact in user.facts],
+        "changes": [_as_json(change) for change in user.changes],
         "questions": [_as_json(question) for question in user.questions],
     }
 
@@ -141,9 +218,9 @@ def load_facts(path: Path) -> list[Fact]:
     return located(str(path), _facts, read_json(path, "run code/steps/make_corpus.py"))
 
 
-def save_facts(path: Path, facts: list[Fact]) -> None:
-    """Write one JSON file {"schema", "facts"}."""
-    write_json(path, {"schema": SCHEMA, "facts": [_as_json(fact) for fact in facts]})
+def save_facts(path: Path, facts: list[Fact], about: dict[str, object] | None = None) -> None:
+    """Write one JSON file {"schema", …, "facts"}; `about` is what the file says of itself in between."""
+    write_json(path, {"schema": SCHEMA, **(about or {}), "facts": [_as_json(fact) for fact in facts]})
 
 
 def _users(obj: object) -> list[User]:
@@ -156,7 +233,8 @@ def _users(obj: object) -> list[User]:
 def _user(obj: object) -> User:
     facts = tuple(_facts_of(obj))
     questions = tuple(each(obj, "questions", _question))
-    return User(member(obj, "uid", str), member(obj, "split", str), facts, questions, member(obj, "attrs", dict, {}))
+    changes = tuple(each(obj, "changes", _change)) if "changes" in obj else ()
+    return User(member(obj, "uid", str), member(obj, "split", str), facts, questions, member(obj, "attrs", dict, {}), changes)
 
 
 def _facts(obj: object) -> list[Fact]:
@@ -176,15 +254,25 @@ def _check_schema(obj: object) -> None:
 
 
 def _fact(obj: object) -> Fact:
-    return Fact(member(obj, "key", str), member(obj, "answer", str), member(obj, "statement", str), texts(obj, "accepted"))
+    plain = [member(obj, name, str) for name in ("key", "answer", "statement")]
+    return Fact(*plain, texts(obj, "accepted"), texts(obj, "wordings", []))
+
+
+def _change(obj: object) -> Change:
+    plain = [member(obj, name, str) for name in ("key", "action")] + [
+        member(obj, name, str, "") for name in ("answer", "statement")
+    ]
+    return Change(*plain, texts(obj, "accepted", []), texts(obj, "wordings", []))
 
 
 def _question(obj: object) -> Question:
     plain = [member(obj, name, str) for name in ("qid", "kind", "key", "text", "answer")]
-    context, form = member(obj, "context_id", str, ""), member(obj, "form", str, "question")
-    return Question(*plain, texts(obj, "accepted"), texts(obj, "required_fact_keys"), context, form)
+    optional = {name: member(obj, name, str, default) for name, default in _OPTIONAL.items()}
+    return Question(*plain, texts(obj, "accepted"), texts(obj, "required_fact_keys"), **optional)
 
 
-def _as_json(record: Fact | Question) -> dict:
+def _as_json(record: Fact | Change | Question) -> dict:
+    """Fields in order; those that an empty text, no texts or the usual form would fill by themselves are left out."""
     values = {name: getattr(record, name) for name in record.__slots__}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    kept = {name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
