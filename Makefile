@@ -35,6 +35,7 @@ benchmarks: $(STAMP) ## speed of the row writers; not part of reproduce
 
 figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPRODUCE from results/reference
 	$(RUN)/python code/steps/draw_recall.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/recall.pdf paper/figures/recall.png
+	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
 	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
 

@@ -36,6 +36,7 @@ OUT = f"results/{PROFILE}"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/worlds.smk"
 include: "rules/matrix.smk"
 include: "rules/density.smk"
 include: "rules/paper.smk"
@@ -48,4 +49,6 @@ rule all:
         f"{OUT}/summary.json",
         f"{OUT}/figures/recall.pdf",
         f"{OUT}/figures/recall.png",
+        f"{OUT}/figures/worlds.pdf",
+        f"{OUT}/figures/worlds.png",
         f"{OUT}/tables/matrix.tex",

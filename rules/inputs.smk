@@ -21,21 +21,24 @@ rule fetch_model:
         f"python code/steps/fetch_model.py --model {BASE} --source {{params.source}} --out {{params.folder}} > {{log}} 2>&1"
 
 
+# Both kinds of people: people.json (personal lives, asked by the matrix) and medical.json.
 rule make_people:
     output:
-        USERS,
+        f"data/generated/{PROFILE}/{{world}}.json",
     log:
-        f"logs/{PROFILE}/make_people.log",
+        f"logs/{PROFILE}/make_people.{{world}}.log",
     benchmark:
-        f"{OUT}/benchmarks/make_people.tsv"
+        f"{OUT}/benchmarks/make_people.{{world}}.tsv"
     threads: 1
     resources:
         mem_mb=200,
     params:
         code=code_of("make_people.py"),
-        people=SETTINGS["people"],
-        options="--count {count} --dev {dev} --seed {seed}".format(**SETTINGS["people"]),
+        world=lambda wildcards: "personal" if wildcards.world == "people" else wildcards.world,
+        options="--count {count} --dev {dev} --train {train} --seed {seed}".format(**SETTINGS["people"]),
+    wildcard_constraints:
+        world="people|medical",
     message:
-        "python code/steps/make_people.py {params.options} --out {output}"
+        "python code/steps/make_people.py --world {params.world} {params.options} --out {output}"
     shell:
-        "python code/steps/make_people.py {params.options} --out {output} > {log} 2>&1"
+        "python code/steps/make_people.py --world {params.world} {params.options} --out {output} > {log} 2>&1"

@@ -21,7 +21,15 @@ from loci.paths import CONFIG, ROOT
 LAYERS = ("steps", "serve", "bench", "memories", "models", "worlds", "base")
 MICRO = {
     "profile": "micro",
-    "people": {"count": 4, "dev": 2, "test_users": 2, "seed": 0},
+    "people": {"count": 4, "dev": 2, "train": 2, "test_users": 2, "seed": 0},
+    "worlds": {
+        "corpus": "base",
+        "chains": 20,
+        "timeline": {"people": 1, "length": 500},
+        "prose_tokens": 500,
+        "prior_questions": 20,
+    },
+    "locomo": {"file": "", "audit": ""},
     "write": {"rate": 0.3, "batch": 16, "margin": 1.0, "max_visits": 3, "init_scale": 0.05, "contexts_per_kind": 1},
 }
 
