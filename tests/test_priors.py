@@ -16,7 +16,7 @@ from loci.worlds.records import save_users
 
 STEP = load_step("measure_priors")
 GAPS = Gaps(load_world(world) for world in WORLDS)
-ASKED = 800  # questions a family: an answer table of the published kind shows with far fewer
+ASKED = 600  # questions a family: an answer table of the published kind shows with far fewer
 
 
 def outcome_entries(outcomes):

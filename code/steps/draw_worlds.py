@@ -75,7 +75,8 @@ def draw_endings(axes, corpora: list[dict]) -> None:
     axes.set_xlabel(f"longest suffix shared with another trigger ({corpora[0]['tokenizer']['name']} tokens)")
     axes.set_ylabel(f"share of {corpora[0]['facts']:,} facts")
     axes.set_title("Corpora of one owner", fontsize=8)
-    axes.legend(fontsize=6)
+    axes.set_ylim(0, 1.4)  # room for the legend above full bars
+    axes.legend(fontsize=6, ncols=2, loc="upper center")
 
 
 def draw_chains(axes, chains: dict) -> None:
@@ -150,7 +151,7 @@ def draw_locomo(axes, locomo: dict) -> None:
     counts = [locomo[f"locomo_file.category{category}"]["value"] for category in CATEGORIES]
     bars = axes.bar(range(len(counts)), counts, _BARS, color=_COLOURS[0])
     axes.bar_label(bars, fontsize=6)
-    axes.set_xticks(range(len(counts)), [f"{number} {name}" for number, name in CATEGORIES.items()], fontsize=6)
+    axes.set_xticks(range(len(counts)), [f"{number}\n{name}" for number, name in CATEGORIES.items()], fontsize=6)
     axes.set_ylabel(f"questions (n = {sum(counts):,})")
 
 
