@@ -15,6 +15,7 @@ from tqdm import tqdm
 from loci.bench.decode import Decoded, PromptBatch, newline_tokens
 from loci.bench.people import asked_questions, asked_users, context_text, donors
 from loci.bench.reader import Reader
+from loci.bench.told import query_of, tell_facts
 from loci.bench.traces import load_traces
 from loci.config import load_config
 from loci.errors import run_step
@@ -50,9 +51,9 @@ def prompts_of(memory, users: list[User], settings: dict, reader: Reader) -> lis
     """Every question with its prompt under a memory that fills prompts, users in order."""
     out = []
     for user in users:
-        trace = memory.write(user)
+        trace = tell_facts(memory, user)
         for question in asked_questions(user, settings):
-            sentences = memory.recall(trace, question).sentences
+            sentences = memory.recall(trace, query_of(question)).lines
             out.append((user, question, reader.prompt(question, sentences, context_text(question.context_id))))
     return out
 

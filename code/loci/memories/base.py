@@ -1,21 +1,74 @@
 """The small protocol that every memory follows, and what passes between its parts.
 
-User -> Memory.write -> Trace -> Memory.recall(question) -> Recall -> reader. A `Trace` is what a memory keeps of one
-user; a `Recall` is what the reader gets for one question: sentences for the prompt, rows for the model, or neither.
+Notes -> Memory.write -> Trace -> Memory.recall(query) -> Recall -> reader. A `Note` is what a memory is told, a `Trace`
+what it keeps of one user, a `Recall` what the reader gets for one question: lines for the prompt, rows for the model, or
+neither. Traces are values: `update` and `forget` give a new one and leave the old one as it was.
 """
 
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from loci.errors import UserError
 from loci.models.rows import RowMap
-from loci.worlds.records import Question, User
+
+LONGEST_NOTE = 4000  # characters; the longest turn of LOCOMO has about 500
+LONGEST_QUERY = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing that is told: a clean sentence, or one turn of a conversation.
+
+    `key` is the handle under which the caller may replace or forget it (a fact key, a turn id). `speaker` and `date`
+    (ISO, "2026-03-14T18:42") are empty for clean sentences. Raises UserError for text that is empty, too long or not
+    one line of printable characters.
+    """
+
+    key: str
+    text: str
+    speaker: str = ""
+    date: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            raise UserError("note.key", "is empty", "give the note the key of its fact or turn")
+        check_line(f"note[{self.key}].text", self.text, LONGEST_NOTE)
+
+    @property
+    def spoken(self) -> str:
+        """What an index reads: "Adela: I moved to Graz.", or the clean sentence."""
+        return f"{self.speaker}: {self.text}" if self.speaker else self.text
+
+    @property
+    def line(self) -> str:
+        """What a reader reads: "2026-03-14 18:42 Adela: I moved to Graz.", or the clean sentence."""
+        return f"{self.date.replace('T', ' ')} {self.spoken}" if self.date else self.spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as a memory sees it. Only the control `gold` may look at `needed`, the keys of the notes that answer it."""
+
+    text: str
+    needed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_line("question.text", self.text, LONGEST_QUERY)
 
 
 @dataclass(frozen=True)
 class Recall:
-    """sentences: put into the prompt, in order. rows: attached to the model while it answers."""
+    """lines: put into the prompt, most relevant first. sources: for each line the keys of the notes that it comes from.
 
-    sentences: tuple[str, ...] = ()
+    told: the lines already stand in an order of their own (that of telling), which the reader keeps. rows: attached to the
+    model while it answers.
+    """
+
+    lines: tuple[str, ...] = ()
+    sources: tuple[tuple[str, ...], ...] = ()
+    told: bool = False
     rows: RowMap | None = None
 
 
@@ -32,6 +85,24 @@ class Memory(Protocol):
 
     name: str
 
-    def write(self, user: User) -> Trace: ...
+    def write(self, owner: str, notes: Sequence[Note]) -> Trace:
+        """A trace of everything that `owner` was heard to say, in the order of `notes`; no notes are fine."""
 
-    def recall(self, trace: Trace, question: Question) -> Recall: ...
+    def recall(self, trace: Trace, query: Query) -> Recall: ...
+
+    def update(self, trace: Trace, note: Note) -> Trace:
+        """The trace after `note.key` says something new: what it said before is gone; the new note is the latest one."""
+
+    def forget(self, trace: Trace, key: str) -> Trace:
+        """The trace as if nothing had been told under `key`; UserError where nothing was."""
+
+
+def check_line(where: str, text: str, longest: int) -> None:
+    """UserError unless the text is one line of 1 to `longest` characters without control characters."""
+    if not text.strip():
+        raise UserError(where, "is empty", "write something")
+    if len(text) > longest:
+        raise UserError(where, f"has {len(text)} characters, more than {longest}", "shorten it")
+    odd = next((character for character in text if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")), None)
+    if odd is not None:
+        raise UserError(where, f"holds the control character U+{ord(odd):04X}", "take it out")

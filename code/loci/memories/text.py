@@ -1,42 +1,67 @@
-"""Memories that keep sentences: nothing at all, and the needed facts (the ceiling of every memory that fills a prompt)."""
+"""The plain memories of text: nothing, the needed notes (the ceiling of all that fill a prompt), all notes, the latest ones."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from loci.memories.base import Recall
-from loci.worlds.records import Question, User
+import numpy as np
 
-
-@dataclass(frozen=True)
-class TextTrace:
-    """Sentences by fact key."""
-
-    sentences: dict[str, str]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the sentences in UTF-8."""
-        return sum(len(sentence.encode()) for sentence in self.sentences.values())
+from loci.memories.base import Note, Query, Recall
+from loci.memories.text_trace import TextMemory, TextTrace
 
 
-class NoMemory:
-    """Control: the base model and the reader's prompt, no fact of the user anywhere."""
+class NoMemory(TextMemory):
+    """Control: the base model and the reader's prompt; whatever is told is dropped."""
 
     name = "none"
 
-    def write(self, _user: User) -> TextTrace:
-        return TextTrace({})
+    def write(self, owner: str, _notes: Sequence[Note]) -> TextTrace:
+        return TextTrace(self.name, owner, ())
 
-    def recall(self, _trace: TextTrace, _question: Question) -> Recall:
+    def update(self, trace: TextTrace, _note: Note) -> TextTrace:
+        return trace
+
+    def forget(self, trace: TextTrace, _key: str) -> TextTrace:
+        return trace
+
+    def recall(self, _trace: TextTrace, _query: Query) -> Recall:
         return Recall()
 
 
-class GoldMemory:
-    """Ceiling: exactly the facts that the question needs, in the prompt. For an unknown it has nothing to give."""
+class GoldMemory(TextMemory):
+    """Ceiling: exactly the notes that the question needs. It is told which; for what is not stored it has nothing."""
 
     name = "gold"
 
-    def write(self, user: User) -> TextTrace:
-        return TextTrace({fact.key: fact.statement for fact in user.facts})
+    def recall(self, trace: TextTrace, query: Query) -> Recall:
+        by_key = {note.key: note for note in trace.notes}
+        return recalled([by_key[key] for key in query.needed])
 
-    def recall(self, trace: TextTrace, question: Question) -> Recall:
-        return Recall(sentences=tuple(trace.sentences[key] for key in question.required_fact_keys))
+
+class AllMemory(TextMemory):
+    """Every note, in the order of telling."""
+
+    name = "all"
+
+    def recall(self, trace: TextTrace, _query: Query) -> Recall:
+        return recalled(trace.notes, told=True)
+
+
+class RecentMemory(TextMemory):
+    """The `k` latest notes, in the order of telling."""
+
+    name = "recent"
+
+    def __init__(self, k: int):
+        self._k = k
+
+    def recall(self, trace: TextTrace, _query: Query) -> Recall:
+        return recalled(trace.notes[max(0, len(trace.notes) - self._k) :], told=True)
+
+
+def recalled(notes: Sequence[Note], told: bool = False) -> Recall:
+    """The lines of whole notes."""
+    return Recall(tuple(note.line for note in notes), tuple((note.key,) for note in notes), told)
+
+
+def at_positions(trace: TextTrace, positions: np.ndarray) -> Recall:
+    """The notes at these positions, most relevant first."""
+    return recalled([trace.notes[at] for at in positions])

@@ -1,0 +1,71 @@
+"""Sentence vectors and token vectors of texts, computed once a text.
+
+A sentence's vector is the mean of its token vectors, scaled to length 1 (as all-MiniLM-L6-v2 was trained to be used); token
+vectors, for late interaction, are scaled to length 1 each, without the two special tokens at the ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from loci.models.base import load_encoder
+from loci.models.registry import WEIGHTS, verify
+from loci.paths import MODELS
+
+_BATCH = 64  # texts read at once, of like length
+_LONGEST = 256  # tokens; what all-MiniLM-L6-v2 was trained on, longer texts are cut
+
+
+@dataclass(eq=False)
+class Encoder:
+    """A frozen encoder and what it has encoded so far. `sha256` identifies its weights in every index."""
+
+    model: torch.nn.Module
+    tokenizer: object
+    sha256: str
+    _sentences: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _tokens: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, name: str, folder: Path | None = None) -> "Encoder":
+        """The encoder in models/<name> or `folder`; UserError that names the fetch command where it is missing."""
+        model, tokenizer = load_encoder(name, folder)
+        return cls(model, tokenizer, verify(Path(folder or MODELS / name), name)["files"][WEIGHTS])
+
+    @property
+    def width(self) -> int:
+        return self.model.config.hidden_size
+
+    def sentences(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of length 1, float32 [N, D]."""
+        for text, sentence, _ in self._read_all([text for text in dict.fromkeys(texts) if text not in self._sentences]):
+            self._sentences[text] = sentence
+        return np.stack([self._sentences[text] for text in texts]) if texts else np.zeros((0, self.width), np.float32)
+
+    def tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """For each text its token vectors of length 1, float32 [T, D]."""
+        for text, _, tokens in self._read_all([text for text in dict.fromkeys(texts) if text not in self._tokens]):
+            self._tokens[text] = tokens
+        return [self._tokens[text] for text in texts]
+
+    def query(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """(sentence vector [D], token vectors [T, D]) of a question; not kept, so that every question costs what it costs."""
+        return self._read([text])[0][1:]
+
+    def _read_all(self, texts: list[str]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        texts.sort(key=lambda text: (len(text), text))  # like lengths together: padding is work
+        for at in range(0, len(texts), _BATCH):
+            yield from self._read(texts[at : at + _BATCH])
+
+    @torch.inference_mode()
+    def _read(self, texts: list[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        batch = self.tokenizer(texts, padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
+        hidden = self.model(**batch).last_hidden_state  # [B, T, D]
+        mask = batch.attention_mask[..., None].to(hidden.dtype)
+        sentences = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).numpy()
+        hidden = torch.nn.functional.normalize(hidden, dim=-1).numpy()
+        lengths = batch.attention_mask.sum(1).tolist()
+        return [(text, sentences[at].copy(), hidden[at, 1 : lengths[at] - 1].copy()) for at, text in enumerate(texts)]
