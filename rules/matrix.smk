@@ -1,4 +1,4 @@
-# Users into memories, questions to memories, scores: one job a step and seed.
+# Users into memories, questions to memories, scores: one job a step, and a seed where rows are written.
 
 _MATRIX = f"{OUT}/matrix"
 
@@ -30,14 +30,14 @@ rule ask_memories:
     input:
         model=MODEL,
         users=USERS,
-        rows=f"{_MATRIX}/write_rows.{BASE}.s{{seed}}.json",
+        rows=expand(f"{_MATRIX}/write_rows.{BASE}.s{{seed}}.json", seed=SEEDS),
     output:
-        result=f"{_MATRIX}/ask_memories.{BASE}.s{{seed}}.json",
-        answers=f"{_MATRIX}/answers.{BASE}.s{{seed}}.jsonl",
+        result=f"{_MATRIX}/ask_memories.{BASE}.json",
+        answers=f"{_MATRIX}/answers.{BASE}.jsonl",
     log:
-        f"logs/{PROFILE}/ask_memories.{BASE}.s{{seed}}.log",
+        f"logs/{PROFILE}/ask_memories.{BASE}.log",
     benchmark:
-        f"{OUT}/benchmarks/ask_memories.{BASE}.s{{seed}}.tsv"
+        f"{OUT}/benchmarks/ask_memories.{BASE}.tsv"
     threads: 2
     resources:
         mem_mb=4000,
@@ -46,10 +46,10 @@ rule ask_memories:
         settings=settings_of("base", "people", "engram", "matrix"),
         options=f"--config {CONFIG}",
     message:
-        "python code/steps/ask_memories.py {params.options} --users {input.users} --rows {input.rows} --seed {wildcards.seed}"
+        "python code/steps/ask_memories.py {params.options} --users {input.users} --rows {input.rows}"
         " --out {output.result} --answers {output.answers}"
     shell:
-        "python code/steps/ask_memories.py {params.options} --users {input.users} --rows {input.rows} --seed {wildcards.seed}"
+        "python code/steps/ask_memories.py {params.options} --users {input.users} --rows {input.rows}"
         " --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
@@ -83,8 +83,8 @@ rule score_matrix:
     input:
         users=USERS,
         rows=expand(f"{_MATRIX}/write_rows.{BASE}.s{{seed}}.json", seed=SEEDS),
-        answers=expand(f"{_MATRIX}/answers.{BASE}.s{{seed}}.jsonl", seed=SEEDS),
-        asked=expand(f"{_MATRIX}/ask_memories.{BASE}.s{{seed}}.json", seed=SEEDS),
+        answers=f"{_MATRIX}/answers.{BASE}.jsonl",
+        asked=f"{_MATRIX}/ask_memories.{BASE}.json",
         side_effects=expand(f"{_MATRIX}/side_effects.{BASE}.s{{seed}}.json", seed=SEEDS),
     output:
         f"{_MATRIX}/matrix.{BASE}.json",

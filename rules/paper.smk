@@ -5,7 +5,7 @@ rule collect_ledger:
     input:
         f"{OUT}/matrix/matrix.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
-        expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "priors_asked", "locomo"]),
+        expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
     log:

@@ -133,33 +133,14 @@ rule check_locomo:
 
 
 rule measure_priors:
+    input:
+        users=[USERS, f"{_WORLDS}/medical.json"],
     output:
         f"{OUT}/worlds/priors.json",
     log:
         f"logs/{PROFILE}/measure_priors.log",
     benchmark:
         f"{OUT}/benchmarks/measure_priors.tsv"
-    threads: 1
-    resources:
-        mem_mb=2500,
-    params:
-        code=code_of("measure_priors.py"),
-        options=f"--questions {_SIZES['prior_questions']}",
-    message:
-        "python code/steps/measure_priors.py {params.options} --out {output}"
-    shell:
-        "python code/steps/measure_priors.py {params.options} --out {output} > {log} 2>&1"
-
-
-rule measure_asked_priors:
-    input:
-        users=[USERS, f"{_WORLDS}/medical.json"],
-    output:
-        f"{OUT}/worlds/priors_asked.json",
-    log:
-        f"logs/{PROFILE}/measure_asked_priors.log",
-    benchmark:
-        f"{OUT}/benchmarks/measure_asked_priors.tsv"
     threads: 1
     resources:
         mem_mb=2500,

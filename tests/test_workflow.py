@@ -133,8 +133,8 @@ def copy(tmp_path_factory, tiny_folder) -> Path:
     return folder
 
 
-TARGET = "results/micro/matrix/ask_memories.tiny.s0.json"
-FILES = (TARGET, "results/micro/matrix/write_rows.tiny.s0.json", "results/micro/matrix/answers.tiny.s0.jsonl")
+TARGET = "results/micro/matrix/ask_memories.tiny.json"
+FILES = (TARGET, "results/micro/matrix/write_rows.tiny.s0.json", "results/micro/matrix/answers.tiny.jsonl")
 
 
 def outcome(folder: Path) -> list[str]:

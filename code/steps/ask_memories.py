@@ -1,7 +1,7 @@
-"""Ask every memory the same questions of the same users, for one seed, and keep the raw answers.
+"""Ask every memory the same questions of the same users, with the rows of all seeds, and keep the raw answers.
 
 Batches hold questions of several users; each element reads its own user's rows. Memories that only add rows share one
-reading of the prompts. What the profile does not repeat is asked with its first seed only.
+reading of the prompts, whatever their seed: that is why one job asks all seeds.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from loci.bench.told import query_of, tell_facts
 from loci.bench.traces import load_traces
 from loci.config import load_config
 from loci.errors import run_step
-from loci.memories.row_strategies import CLOSED_FORM, STRATEGIES
+from loci.memories.row_strategies import CLOSED_FORM
 from loci.memories.text import GoldMemory, NoMemory
 from loci.models.base import load_base, use_threads
 from loci.models.engram import EngramSpec, Graft
-from loci.models.rows import RowBatch
+from loci.models.rows import RowBatch, RowMap
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_result, result, sha256_file, sha256_text, write_json, write_jsonl
@@ -39,8 +39,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
-    parser.add_argument("--rows", type=Path, required=True, default=argparse.SUPPRESS, help="result of write_rows.py, same seed")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the rows (integer)")
+    parser.add_argument(
+        "--rows", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="results of write_rows.py, one a seed"
+    )
     parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
@@ -89,68 +90,69 @@ def record(memory: str, seed: int | None, asked: tuple[User, Question, str, list
     }
 
 
-def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends: set[int], max_tokens: int, seed: int) -> dict:
-    """Answers of one batch under every memory: {answers, seconds}. memories: id -> rows of a user, by uid."""
+def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends: set[int], max_tokens: int) -> dict:
+    """Answers of one batch under every memory: {answers, seconds}. memories: (id, seed) -> rows of a user, by uid."""
     start = time.perf_counter()
     prompt_batch = PromptBatch(graft, [ids for *_, ids in batch], tokenizer.pad_token_id, ends, max_tokens)
-    seconds = {"reading": time.perf_counter() - start}
+    seconds = [["reading", None, time.perf_counter() - start]]
     uids = sorted({user.uid for user, *_ in batch})
     slots = torch.tensor([uids.index(user.uid) for user, *_ in batch])
     answers = []
-    for memory, rows_of in memories.items():
+    for (memory, seed), rows_of in memories.items():
         start = time.perf_counter()
-        rows = RowBatch([rows_of(uid) for uid in uids], slots)
-        decoded = prompt_batch.answer(rows)
-        seconds[memory] = time.perf_counter() - start
-        drawn = None if memory in ("none", "gold", *CLOSED_FORM) else seed
-        answers += [record(memory, drawn, item, found, tokenizer) for item, found in zip(batch, decoded, strict=True)]
+        decoded = prompt_batch.answer(RowBatch([rows_of(uid) for uid in uids], slots))
+        seconds.append([memory, seed, time.perf_counter() - start])
+        answers += [record(memory, seed, item, found, tokenizer) for item, found in zip(batch, decoded, strict=True)]
     return {"answers": answers, "seconds": seconds, "questions": len(batch)}
 
 
-def plan_of(users: list[User], traces: dict, settings: dict, graft: Graft, first_seed: bool) -> list[tuple[object, dict]]:
-    """(memory that makes the prompts, {memory id: rows of a user}) pairs; rows memories use the prompts of `none`."""
-    donor = donors(users)
-    empty = graft.empty_rows()
-    written = {memory for _, memory in traces}
-    rows = {name: (lambda uid, name=name: traces[uid, name]) for name in STRATEGIES if name in written}
-    rows[DONOR] = lambda uid: traces[donor[uid].uid, "rows"]
-    none, gold = TEXT_MEMORIES
-    if not first_seed:
-        return [(none, rows)]
-    return [(none, {"none": lambda _uid: empty, **rows}), (gold, {"gold": lambda _uid: empty})]
+def rows_by_memory(users: list[User], written: list[dict[tuple[str, str], RowMap]], seeds: list[int]) -> dict:
+    """(memory id, seed) -> rows of a user, by uid. Closed forms have no seed; donors lend the rows of the same seed."""
+    donor, out = donors(users), {}
+    for seed, traces in zip(seeds, written, strict=True):
+        for name in dict.fromkeys(memory for _, memory in traces):
+            out[name, None if name in CLOSED_FORM else seed] = lambda uid, name=name, traces=traces: traces[uid, name]
+        out[DONOR, seed] = lambda uid, traces=traces: traces[donor[uid].uid, "rows"]
+    return out
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    provenance = Provenance(Path(__file__), {"users": args.users, "rows": args.rows})
+    provenance = Provenance(Path(__file__), {"users": args.users} | {f"rows.{at}": path for at, path in enumerate(args.rows)})
     settings = load_config(args.config)
     use_threads(args.threads)
     users = asked_users(load_users(args.users), settings)
     base, reader = load_base(settings["base"]["name"], args.model), Reader.load()
     spec = EngramSpec.of(settings["engram"])
     graft = Graft(base.model, base.tokenizer, spec)
-    traces = load_traces(args.rows, spec.about(base.name), args.seed)
+    seeds = [read_result(path)["seed"] for path in args.rows]
+    written = [load_traces(path, spec.about(base.name), seed) for path, seed in zip(args.rows, seeds, strict=True)]
     matrix, ends = settings["matrix"], newline_tokens(base.tokenizer)
     relevant = {"base": settings["base"], "engram": settings["engram"], "matrix": matrix, "reader_sha256": reader.sha256}
-    identity = {**relevant, "seed": args.seed, "users": sha256_file(args.users), "rows": read_result(args.rows)["items"]}
+    identity = {**relevant, "users": sha256_file(args.users), "rows": [read_result(path)["items"] for path in args.rows]}
     shards = Shards(Path(__file__), {**identity, "model": base.model_sha256}, args.out.parent / "work")
+    empty, (none, gold) = graft.empty_rows(), TEXT_MEMORIES
+    plan = [
+        (none, {("none", None): lambda _uid: empty, **rows_by_memory(users, written, seeds)}),
+        (gold, {("gold", None): lambda _uid: empty}),
+    ]
     work = []
-    for memory, readers in plan_of(users, traces, settings, graft, args.seed == matrix["seeds"][0]):
+    for memory, readers in plan:
         found = batches(prompts_of(memory, users, settings, reader), base.tokenizer, matrix["batch"])
         work += [(f"{memory.name}.{at:03d}", batch, readers) for at, batch in enumerate(found)]
     answers, timings = [], []
-    for name, batch, readers in tqdm(work, desc=f"ask, seed {args.seed}", unit="batch"):
+    for name, batch, readers in tqdm(work, desc="ask", unit="batch"):
         part = shards.get(name)
         if part is None:
-            part = ask_batch(batch, readers, graft, base.tokenizer, ends, matrix["max_tokens"], args.seed)
+            part = ask_batch(batch, readers, graft, base.tokenizer, ends, matrix["max_tokens"])
             shards.put(name, part)
         answers += part["answers"]
         timings.append({"batch": name, "questions": part["questions"], "seconds": part["seconds"]})
-    answers.sort(key=lambda answer: (answer["memory"], answer["uid"], answer["qid"]))
+    answers.sort(key=lambda answer: (answer["memory"], answer["seed"] or 0, answer["uid"], answer["qid"]))
     write_jsonl(args.answers, answers)
     made = provenance.record() | {"batch_seconds": timings, "model_sha256": base.model_sha256}
     metrics = {"answers": len(answers), "answers_sha256": sha256_file(args.answers)}
-    write_json(args.out, result("ask_memories", relevant, args.seed, metrics, args.answers.name, made))
+    write_json(args.out, result("ask_memories", relevant, None, metrics, args.answers.name, made))
     print(f"{args.answers}: {len(answers)} raw answers of {len(users)} users; score_matrix.py says how many are right")
 
 

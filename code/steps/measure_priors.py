@@ -1,7 +1,7 @@
 """How much of the bench can be answered without any memory? Two attackers that see only the questions.
 
-They learn on generated users and answer the questions of others: by default of as many generated users again, with
---users those of a file, such as the one that the bench asks. Whatever they get right above chance is not memory.
+They learn on generated users and answer the questions of as many generated users again, and of the users of files, such
+as those that the bench asks. Whatever they get right above chance is not memory.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from loci.results import result, rounded, write_json
 from loci.worlds.canaries import MOST_USERS
 from loci.worlds.people import iter_users, stored_keys
 from loci.worlds.plans import WORLDS, load_world
-from loci.worlds.priors import Gaps, Outcome, Probe, attack, is_at_chance, probes_of
+from loci.worlds.priors import Gaps, Outcome, Probe, attack, is_at_chance, learn, probes_of
 from loci.worlds.records import User, load_users
 
 SPLIT = "test"  # attackers and victims draw from the same pools and wordings
@@ -28,7 +28,7 @@ SPLIT = "test"  # attackers and victims draw from the same pools and wordings
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--users", type=Path, nargs="*", default=[], help="users whose test questions are attacked (JSON)")
+    parser.add_argument("--users", type=Path, nargs="*", default=[], help="users whose test questions are attacked too (JSON)")
     parser.add_argument("--questions", type=int, default=5000, help="questions a family and world to learn from, and to score")
     parser.add_argument("--seed", type=int, default=1_000_003, help="seed of the generated users (integer), not that of --users")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
@@ -121,15 +121,16 @@ def main(argv: Sequence[str] | None) -> None:
         raise UserError("--questions", f"is {args.questions}", "use at least 2")
     provenance = Provenance(Path(__file__), {f"users.{at}": path for at, path in enumerate(args.users)})
     victims = victims_of(args.users, args.seed) if args.users else {}
-    worlds = list(victims) or list(WORLDS)
     gaps = Gaps(load_world(world) for world in WORLDS)
-    outcomes = {}
-    for world in tqdm(worlds, desc="attackers", unit="world"):
+    on_generated, on_files = {}, {}
+    for world in tqdm(WORLDS, desc="attackers", unit="world"):
         users = generated(world, args.seed)
-        learnt = fill(users, args.questions)
-        outcomes[world] = attack(learnt, victims.get(world) or fill(users, args.questions), gaps)
-    ledger = entries(outcomes, "worlds.prior_asked" if args.users else "worlds.prior", args.out.name)
-    config = {"questions": args.questions, "split": SPLIT, "worlds": worlds, "users": [path.name for path in args.users]}
+        attackers = learn(fill(users, args.questions), gaps)
+        on_generated[world] = attack(attackers, fill(users, args.questions))
+        if world in victims:
+            on_files[world] = attack(attackers, victims[world])
+    ledger = entries(on_generated, "worlds.prior", args.out.name) | entries(on_files, "worlds.prior_asked", args.out.name)
+    config = {"questions": args.questions, "split": SPLIT, "users": [path.name for path in args.users]}
     record = provenance.record()
     record["packages"]["scikit-learn"] = version("scikit-learn")
     write_json(args.out, result("priors", config, args.seed, rounded(ledger), [], record))

@@ -30,8 +30,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     for name, what in (
         ("rows", "results of write_rows.py, one a seed"),
-        ("answers", "raw answers of ask_memories.py (JSONL), one a seed"),
-        ("asked", "results of ask_memories.py, one a seed"),
+        ("answers", "raw answers of ask_memories.py (JSONL)"),
+        ("asked", "results of ask_memories.py that go with them"),
         ("side-effects", "results of measure_side_effects.py, one a seed"),
     ):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help=what)

@@ -134,10 +134,10 @@ def timing_entries(write_seconds: dict[str, float], facts: int, asked: list[dict
         ledger[f"matrix.{memory}.{base}.write_seconds_per_fact"] = Estimate(mean, low, high, len(values)).entry(source)
     milliseconds: dict[str, list[float]] = defaultdict(list)
     for batch in asked:
-        for memory, spent in batch["seconds"].items():
+        reading = next(spent for name, _, spent in batch["seconds"] if name == "reading")
+        for memory, _, spent in batch["seconds"]:
             if memory != "reading":
-                each = 1000 * (spent + batch["seconds"]["reading"]) / batch["questions"]
-                milliseconds[memory] += [each] * batch["questions"]
+                milliseconds[memory] += [1000 * (spent + reading) / batch["questions"]] * batch["questions"]
     for memory, values in milliseconds.items():
         for name, share in (("p50", 50), ("p95", 95)):
             entry = {"value": float(np.percentile(values, share)), "n": len(values), "source": source}

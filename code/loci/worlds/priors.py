@@ -129,16 +129,23 @@ class NGrams:
 ATTACKERS = (Majority, NGrams)
 
 
-def attack(learnt: list[Probe], scored: list[Probe], gaps: Gaps) -> dict[str, dict[str, Outcome]]:
-    """What each attacker gets right, {family: {attacker: outcome}}; `learnt` and `scored` must be of different users."""
+def learn(probes: list[Probe], gaps: Gaps) -> dict[str, list[Majority | NGrams]]:
+    """Both attackers for every family, taught by these questions."""
+    families: dict[str, list[Probe]] = defaultdict(list)
+    for probe in probes:
+        families[probe.family].append(probe)
+    return {family: [attacker(own, gaps) for attacker in ATTACKERS] for family, own in families.items()}
+
+
+def attack(attackers: dict[str, list[Majority | NGrams]], scored: list[Probe]) -> dict[str, dict[str, Outcome]]:
+    """What each attacker gets right, {family: {attacker: outcome}}; the questions must be of users that it did not learn from."""
     outcomes: dict[str, dict[str, Outcome]] = {}
     for family in dict.fromkeys(probe.family for probe in scored):
         own = [probe for probe in scored if probe.family == family]
-        others = [probe for probe in learnt if probe.family == family]
         chance = sum(probe.chance for probe in own) / len(own)
         outcomes[family] = {}
-        for attacker in ATTACKERS:
-            said = attacker(others, gaps).predict([probe.text for probe in own])
+        for attacker in attackers[family]:
+            said = attacker.predict([probe.text for probe in own])
             right = sum(answer == probe.answer for answer, probe in zip(said, own, strict=True))
             outcomes[family][attacker.name] = Outcome(right, len(own), chance)
     return outcomes
