@@ -4,7 +4,7 @@ import pytest
 import torch
 from grafts import PAD, grafted, plain_logits, rows_ending_at, single_logits, token_ids
 
-from loci.bench.decode import PromptBatch, newline_tokens
+from loci.bench.decode import Beginnings, PromptBatch, newline_tokens
 from loci.models.base import Base
 from loci.models.engram import Graft
 from loci.models.rows import RowBatch, RowMap
@@ -171,3 +171,21 @@ def test_several_shared_beginnings_rows_and_early_ends_in_one_batch(base: Base) 
                 wanted.append(said[: next((at for at, token in enumerate(said) if token in ends), LENGTH)])
             assert answers(PromptBatch(graft, prompts, PAD, ends, LENGTH), RowBatch.shared(rows, len(prompts))) == wanted
             assert len({len(tokens) for tokens in wanted}) > 1, "some answers end before others"
+
+
+def test_beginnings_kept_between_batches_change_no_answer(base: Base) -> None:
+    start = "The facts are these: my cat is called Tom, my dog is named Rex, my bird is Kiwi. "
+    asked = [start + end for end in ("My cat is", "My dog is named", "My bird is", "Tom is", "Rex is")]
+    prompts = [token_ids(base, text) for text in asked]
+    read = []
+    with grafted(base) as graft:
+        rows = RowBatch.shared(graft.empty_rows(), 2)
+        alone = [answers(PromptBatch(graft, prompts[at : at + 2], PAD, set(), LENGTH), rows) for at in (0, 2, 3)]
+        beginnings, decoder = Beginnings(), graft.model.get_decoder()
+        hook = decoder.register_forward_pre_hook(
+            lambda _module, given, inputs: read.append((given or (inputs["input_ids"],))[0].shape[-1]), with_kwargs=True
+        )
+        together = [answers(PromptBatch(graft, prompts[at : at + 2], PAD, set(), LENGTH, beginnings), rows) for at in (0, 2, 3)]
+        hook.remove()
+    assert together == alone
+    assert sum(length >= len(start) for length in read) == 1, "the beginning was read more than once"

@@ -30,20 +30,48 @@ class Decoded:
     answer_hits: int
 
 
+class Beginnings:
+    """What several prompts begin with, read once and kept for the next batches; the two read last are kept."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[list[int], list[tuple[torch.Tensor, torch.Tensor]]]] = []
+
+    def read(self, model, ids: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Keys and values [1, H, len(ids), head] of each layer; only tokens that no kept beginning has are computed."""
+        known, layers = max(self._kept, key=lambda kept: common_prefix([kept[0], ids]), default=([], []))
+        shared = common_prefix([known, ids]) if known else 0
+        if shared < len(ids):
+            cache = DynamicCache()
+            for at, (keys, values) in enumerate(layers if shared else []):
+                cache.update(keys[:, :, :shared], values[:, :, :shared], at)
+            model.get_decoder()(input_ids=torch.tensor([ids[shared:]]), past_key_values=cache, use_cache=True)
+            layers = [(layer.keys, layer.values) for layer in cache.layers]
+            self._kept = [(ids, layers), *(kept for kept in self._kept if kept[0] is not known or shared < len(known))][:2]
+        return [(keys[:, :, : len(ids)], values[:, :, : len(ids)]) for keys, values in layers]
+
+
 class PromptBatch:
     """B left-padded prompts of up to T tokens, read once without rows.
 
-    An answer stops at a token of `newline_ids` or after `max_tokens` tokens.
+    An answer stops at a token of `newline_ids` or after `max_tokens` tokens. Batches that begin alike can share `beginnings`.
     """
 
     @torch.no_grad()
-    def __init__(self, graft: Graft, prompts: list[list[int]], pad_id: int, newline_ids: set[int], max_tokens: int):
+    def __init__(
+        self,
+        graft: Graft,
+        prompts: list[list[int]],
+        pad_id: int,
+        newline_ids: set[int],
+        max_tokens: int,
+        beginnings: Beginnings | None = None,
+    ):
         self._graft, self._newlines, self._limit = graft, torch.tensor(sorted(newline_ids), dtype=torch.int64), max_tokens
         width = max(map(len, prompts))
         self._ids = torch.tensor([[pad_id] * (width - len(ids)) + ids for ids in prompts])  # [B, T]
         self._mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts])
         cache = GrowingCache(graft.model.config, width)
-        read = _read_shared(graft.model, prompts, width, cache)
+        read = _read_shared(graft.model, prompts, width, cache, beginnings or Beginnings())
         session = graft.session(RowBatch.shared(graft.empty_rows(), len(prompts)))
         self._next = _step(session, self._ids[:, read:], self._mask, cache)  # [B], first token without rows
         self._layers = [(layer.keys, layer.values) for layer in cache.layers]
@@ -139,7 +167,7 @@ def _step(session: Session, ids: torch.Tensor, mask: torch.Tensor, cache: Growin
     return output.logits[:, -1].argmax(-1)
 
 
-def _read_shared(model, prompts: list[list[int]], width: int, cache: GrowingCache) -> int:
+def _read_shared(model, prompts: list[list[int]], width: int, cache: GrowingCache, beginnings: Beginnings) -> int:
     """Read what several prompts begin with once: fills the first columns of the batch's `cache` and says how many.
 
     In a left-padded batch column c of a prompt with p columns of padding is its token c - p, and keys and values depend
@@ -161,15 +189,13 @@ def _read_shared(model, prompts: list[list[int]], width: int, cache: GrowingCach
         length = read - min(padding[at] for at in members)
         if length <= 0:
             continue
-        alone = DynamicCache()
-        model.get_decoder()(input_ids=torch.tensor([prompts[members[0]][:length]]), past_key_values=alone, use_cache=True)
+        alone = beginnings.read(model, prompts[members[0]][:length])
         if not layers:
             layers = [
-                [prefix.new_zeros(len(prompts), prefix.shape[1], read, prefix.shape[3]) for prefix in (layer.keys, layer.values)]
-                for layer in alone.layers
+                [prefix.new_zeros(len(prompts), prefix.shape[1], read, prefix.shape[3]) for prefix in layer] for layer in alone
             ]
-        for whole, layer in zip(layers, alone.layers, strict=True):
-            for moved, prefix in zip(whole, (layer.keys, layer.values), strict=True):  # [1, H, length, head]
+        for whole, layer in zip(layers, alone, strict=True):
+            for moved, prefix in zip(whole, layer, strict=True):  # [1, H, length, head]
                 for at in members:
                     moved[at, :, padding[at] :] = prefix[0, :, : max(read - padding[at], 0)]
     for at, (keys, values) in enumerate(layers):
