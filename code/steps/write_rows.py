@@ -1,5 +1,6 @@
 """Write every test user's facts into Engram rows, with every strategy, for one seed.
 
+A table is written as a whole, so it holds the facts as they are after all updates and deletions.
 The first seed of the profile writes every strategy, the others those that the profile repeats. Traces are kept beside
 the result; a killed run continues with the next trace.
 """
@@ -47,7 +48,7 @@ def strategies_of(seed: int, settings: dict) -> list[str]:
 
 def write_one(strategy: str, writer: Writer, user: User, settings: dict, seed: int, own_rows: Path) -> tuple[RowMap, dict]:
     """One user's rows by one strategy, and what the writer reports. own_rows: the user's `rows`, written before."""
-    sentences = [Sentence(fact.trigger, fact.answer) for fact in user.facts]
+    sentences = [Sentence(fact.trigger, fact.answer) for fact in user.final_facts()]
     if strategy == "rows_random":
         about = writer.upper.graft.spec.about(settings["base"]["name"])
         return randomised(RowMap.load(own_rows, about), seed), {}
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             item = {
                 "uid": user.uid,
                 "memory": strategy,
-                "facts": len(user.facts),
+                "facts": len(user.final_facts()),
                 "rows": len(rows),
                 "bytes": rows.nbytes,
                 "mean_row_norm": round(float(rows.values.norm(dim=-1).mean()), 4),

@@ -4,7 +4,7 @@ import random
 
 from loci.errors import UserError
 from loci.worlds.contexts import KINDS, load_contexts
-from loci.worlds.people import donor_of, sample_questions
+from loci.worlds.people import canary_questions, donor_of, sample_questions
 from loci.worlds.records import Question, User
 
 
@@ -17,10 +17,21 @@ def asked_users(users: list[User], settings: dict) -> list[User]:
     return tested[:wanted]
 
 
-def asked_questions(user: User, settings: dict) -> list[Question]:
-    """The user's fixed stratified sample."""
+def asked_questions(user: User, everybody: list[User], settings: dict) -> list[Question]:
+    """The user's fixed stratified sample; for kind "other", questions about what other test users told."""
     matrix = settings["matrix"]
-    return sample_questions(user, matrix["questions"], matrix["sample_seed"])
+    sizes = {kind: size for kind, size in matrix["questions"].items() if kind != "other"}
+    own = sample_questions(user, sizes, matrix["sample_seed"])
+    leaks = leak_questions(user, everybody)
+    wanted = matrix["questions"].get("other", 0)
+    if wanted > len(leaks):
+        raise UserError("matrix.questions.other", f"asks for {wanted} of {user.uid}'s {len(leaks)} questions", "ask for fewer")
+    return own + random.Random(f"{matrix['sample_seed']}:{user.uid}:other").sample(leaks, wanted)
+
+
+def leak_questions(user: User, everybody: list[User]) -> list[Question]:
+    """Every question about a canary of another test user, each in its owner's words and with its owner's name."""
+    return canary_questions(user, [other for other in everybody if other.split == "test"])
 
 
 def donors(users: list[User]) -> dict[str, User]:

@@ -16,6 +16,12 @@ def tell_facts(memory: Memory, user: User) -> Trace:
     return trace
 
 
+def told_keys(user: User) -> list[str]:
+    """Keys of the facts in the order in which a fact write leaves them: an update is the latest thing that was told."""
+    latest = [change.key for change in user.changes]
+    return [fact.key for fact in user.facts if fact.key not in latest] + latest
+
+
 def turns_of(conversation: Conversation) -> list[Note]:
     """Every turn as a note under its turn id, with speaker and the date of its session; what it tells stays hidden."""
     return [

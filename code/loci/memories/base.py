@@ -38,13 +38,8 @@ class Note:
 
     @property
     def spoken(self) -> str:
-        """What an index reads: "Adela: I moved to Graz.", or the clean sentence."""
+        """What an index and a reader get: "Adela: I moved to Graz.", or the clean sentence."""
         return f"{self.speaker}: {self.text}" if self.speaker else self.text
-
-    @property
-    def line(self) -> str:
-        """What a reader reads: "2026-03-14 18:42 Adela: I moved to Graz.", or the clean sentence."""
-        return f"{self.date.replace('T', ' ')} {self.spoken}" if self.date else self.spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Recall:
-    """lines: put into the prompt, most relevant first. sources: for each line the keys of the notes that it comes from.
+    """lines: for the prompt, most relevant first. sources: for each line the keys of the notes that it comes from.
 
-    told: the lines already stand in an order of their own (that of telling), which the reader keeps. rows: attached to the
-    model while it answers.
+    dates: for each line when it was said ("" where nobody knows); whether the reader shows them is the bench's choice. told:
+    the lines already stand in the order of telling, which the reader keeps. rows: attached to the model while it answers.
     """
 
     lines: tuple[str, ...] = ()
     sources: tuple[tuple[str, ...], ...] = ()
+    dates: tuple[str, ...] = ()
     told: bool = False
     rows: RowMap | None = None
 

@@ -59,7 +59,8 @@ class RecentMemory(TextMemory):
 
 def recalled(notes: Sequence[Note], told: bool = False) -> Recall:
     """The lines of whole notes."""
-    return Recall(tuple(note.line for note in notes), tuple((note.key,) for note in notes), told)
+    lines, sources = tuple(note.spoken for note in notes), tuple((note.key,) for note in notes)
+    return Recall(lines, sources, tuple(note.date for note in notes), told)
 
 
 def at_positions(trace: TextTrace, positions: np.ndarray) -> Recall:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from loci.errors import UserError
-from loci.models.registry import PINNED, WEIGHTS, verify
+from loci.models.registry import MADE, PINNED, WEIGHTS, verify
 from loci.paths import MODELS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def load_base(name: str, folder: Path | None = None) -> Base:
 
     Every file is hashed first. Raises UserError that names the file and the fetch command when one is missing or altered.
     """
-    if name in PINNED and PINNED[name].kind != "causal":
+    if (name in PINNED and PINNED[name].kind != "causal") or MADE.get(name) == "bert":
         raise UserError(f"model {name}", "is a sentence encoder, not a language model", "choose a causal model")
     return Base(name, *_load(name, folder, "AutoModelForCausalLM"))
 

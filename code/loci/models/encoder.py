@@ -1,7 +1,7 @@
 """Sentence vectors and token vectors of texts, computed once a text.
 
 A sentence's vector is the mean of its token vectors, scaled to length 1 (as all-MiniLM-L6-v2 was trained to be used); token
-vectors, for late interaction, are scaled to length 1 each, without the two special tokens at the ends.
+vectors, for late interaction, are scaled to length 1 each, without special tokens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,10 +62,11 @@ class Encoder:
 
     @torch.inference_mode()
     def _read(self, texts: list[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        batch = self.tokenizer(texts, padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
+        how = {"padding": True, "truncation": True, "max_length": _LONGEST, "return_special_tokens_mask": True}
+        batch = self.tokenizer(texts, return_tensors="pt", **how)
+        words = (batch.pop("special_tokens_mask") == 0).numpy()  # [B, T], padding counts as special
         hidden = self.model(**batch).last_hidden_state  # [B, T, D]
         mask = batch.attention_mask[..., None].to(hidden.dtype)
         sentences = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).numpy()
         hidden = torch.nn.functional.normalize(hidden, dim=-1).numpy()
-        lengths = batch.attention_mask.sum(1).tolist()
-        return [(text, sentences[at].copy(), hidden[at, 1 : lengths[at] - 1].copy()) for at, text in enumerate(texts)]
+        return [(text, sentences[at].copy(), hidden[at, words[at]]) for at, text in enumerate(texts)]

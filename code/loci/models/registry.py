@@ -50,7 +50,7 @@ PINNED = {
         disk_bytes=400_000_000,
     ),
 }
-MADE = {"tiny": "llama", "tiny-neox": "gpt_neox"}  # name: family; trained in the run, nothing to download
+MADE = {"tiny": "llama", "tiny-neox": "gpt_neox", "tiny-encoder": "bert"}  # name: family; made in the run, no download
 
 
 def fetch_command(name: str, folder: Path) -> str:

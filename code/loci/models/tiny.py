@@ -1,4 +1,4 @@
-"""Tiny language models over bytes, made in seconds: the smoke profile and the tests need no download.
+"""Tiny models over bytes, made in seconds: the smoke profile and the tests need no download.
 
 They are trained on the English prose that CPython ships (pydoc_data.topics), long enough to spell words, not to know
 anything. One thread and one seeded generator: the same seed, steps, Python and processor type give the same bytes.
@@ -11,6 +11,8 @@ from pydoc_data.topics import topics
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    BertConfig,
+    BertModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
@@ -35,7 +37,8 @@ def make_tiny(out: Path, family: str = "llama", seed: int = 0, steps: int = 200)
     """Train a model of `family` ("llama" or "gpt_neox") for `steps` batches and save it to the folder `out`.
 
     Hidden width 64, 4 blocks, 4 heads (Llama: 2 key-value heads, tied embeddings; GPT-NeoX: parallel residual, untied),
-    vocabulary 259. Raises UserError for an unknown family or a folder that cannot be written.
+    vocabulary 259. The encoder ("bert") stays as drawn: its vectors are alike where bytes are alike. Raises UserError for an
+    unknown family or a folder that cannot be written.
     """
     name = next((name for name, of in MADE.items() if of == family), None)
     if name is None:
@@ -95,6 +98,8 @@ def _train(family: str, tokens: torch.Tensor, seed: int, steps: int) -> PreTrain
     with torch.random.fork_rng(devices=[]):  # initialisation draws from the global generator; leave that as it was
         torch.manual_seed(seed)
         model = _new_model(family).train()
+    if family == "bert":
+        return model.eval()
     draw = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -127,6 +132,9 @@ def _new_model(family: str) -> PreTrainedModel:
         "initializer_range": 0.1,  # the usual 0.02 is for widths near 1,000; here it costs 1 bit a byte after 200 steps
         "attn_implementation": "sdpa",
     }
+    if family == "bert":
+        del shape["use_cache"]
+        return BertModel(BertConfig(**shape), add_pooling_layer=False)
     if family == "llama":
         return LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, tie_word_embeddings=True))
     return GPTNeoXForCausalLM(GPTNeoXConfig(**shape, use_parallel_residual=True, tie_word_embeddings=False))

@@ -1,0 +1,62 @@
+"""Prompts into units of work: what is read together, so that what prompts share is read once, within a limit of memory.
+
+Many memories fill the same prompt now and then; it is read once and its answer serves all of them. Prompts with the same
+lines before different questions (all facts of a user) form a unit of their own, which keeps that beginning.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from loci.bench.decode import Beginnings, Decoded, PromptBatch
+from loci.bench.reader import Reader
+from loci.models.engram import Graft
+from loci.models.rows import RowBatch
+from loci.worlds.records import Question
+
+TOKENS_AT_ONCE = 36_000  # of keys and values in a batch; 46 kB each for SmolLM2-135M
+_SAME_LINES = 8  # prompts with the same lines before the question, from which on they are read together
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt that is to be answered: its text and token ids, and `lines`, what the memory put into it."""
+
+    text: str
+    ids: tuple[int, ...]
+    form: str
+    after_context: bool
+    lines: tuple[str, ...]
+
+
+def prompt_of(record: dict, question: Question, reader: Reader, context: str, tokenizer) -> Prompt:
+    """The prompt of one recall; `record` as recall_all makes it."""
+    lines = reader.arranged(record)
+    text = reader.prompt(question, lines, context)
+    ids = tuple(tokenizer(text, add_special_tokens=False).input_ids)
+    return Prompt(text, ids, question.form, bool(context), lines)
+
+
+def units(prompts: list[Prompt], size: int) -> list[list[Prompt]]:
+    """Distinct prompts in units: those that share their lines together, the others `size` at a time, of like length."""
+    distinct = list({prompt.text: prompt for prompt in prompts}.values())
+    by_lines: dict[tuple, list[Prompt]] = defaultdict(list)
+    for prompt in distinct:
+        by_lines[prompt.form, prompt.lines].append(prompt)
+    shared = [found for (_, lines), found in by_lines.items() if lines and len(found) >= _SAME_LINES]
+    together = {prompt.text for found in shared for prompt in found}
+    rest = [prompt for prompt in distinct if prompt.text not in together]
+    rest.sort(key=lambda prompt: (prompt.form, prompt.after_context, len(prompt.ids), prompt.text))
+    alike = [sorted(found, key=lambda prompt: (prompt.after_context, len(prompt.ids), prompt.text)) for found in shared]
+    return alike + [rest[at : at + size] for at in range(0, len(rest), size)]
+
+
+def answer_unit(unit: list[Prompt], graft: Graft, pad_id: int, ends: set[int], max_tokens: int) -> list[Decoded]:
+    """The model's own answers to the prompts of a unit, in order; as many at once as TOKENS_AT_ONCE allows."""
+    beginnings, answers = Beginnings(), []
+    while len(answers) < len(unit):
+        left = unit[len(answers) :]
+        batch = left[: max(1, TOKENS_AT_ONCE // max(len(prompt.ids) + max_tokens for prompt in left))]
+        ids = [list(prompt.ids) for prompt in batch]
+        nothing = RowBatch.shared(graft.empty_rows(), len(batch))
+        answers += PromptBatch(graft, ids, pad_id, ends, max_tokens, beginnings).answer(nothing)
+    return answers

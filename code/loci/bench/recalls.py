@@ -1,0 +1,72 @@
+"""What every memory of text recalls for every question: one record a question, and what telling, asking and keeping cost.
+
+No language model is needed here. A record holds the lines that the reader will get, so the reader's step does not know
+memories, and whoever doubts an answer can read what stood in its prompt.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loci.bench.score import contains_any
+from loci.bench.told import query_of
+from loci.memories.text_trace import TextMemory, TextTrace
+from loci.worlds.dialogue_records import Conversation
+from loci.worlds.records import Question, User
+
+
+@dataclass
+class Costs:
+    """Measured times of one memory and user: milliseconds a note of writing, milliseconds of each recall; bytes kept."""
+
+    write_ms: float
+    recall_ms: list[float]
+    nbytes: int
+
+
+def recall_all(
+    memory: TextMemory,
+    user: User,
+    questions: list[Question],
+    told: Callable[[TextMemory], TextTrace],
+    keys: list[str],
+    conversation: Conversation | None = None,
+) -> tuple[list[dict], Costs]:
+    """Records of all questions and the costs. told: tells the memory everything that the user said. keys: of all notes, in the
+    order of telling, which is the order of the lines in a prompt that keeps it."""
+    position = {key: at for at, key in enumerate(keys)}
+    start = time.perf_counter()
+    trace = told(memory)
+    costs = Costs(1000 * (time.perf_counter() - start) / len(keys), [], trace.nbytes)
+    records = []
+    for question in questions:
+        query = query_of(question, conversation)
+        start = time.perf_counter()
+        recall = memory.recall(trace, query)
+        costs.recall_ms.append(1000 * (time.perf_counter() - start))
+        records.append(
+            {
+                "memory": memory.name,
+                "uid": user.uid,
+                "qid": question.qid,
+                "kind": question.kind,
+                "lines": list(recall.lines),
+                "dates": list(recall.dates),
+                "told": recall.told,
+                "positions": [max(position[key] for key in keys_of_line) for keys_of_line in recall.sources],
+                "sources": [list(keys) for keys in recall.sources],
+                "needed": list(query.needed),
+            }
+        )
+    return records, costs
+
+
+def recalled_share(record: dict) -> float:
+    """Share of the needed notes that are among the sources of the recalled lines; 0 for a question that needs none."""
+    found = {key for keys in record["sources"] for key in keys}
+    return sum(key in found for key in record["needed"]) / max(1, len(record["needed"]))
+
+
+def holds(record: dict, values: list[str]) -> bool:
+    """Whether any of the values stands in a recalled line as whole words: a leak, or something that should be forgotten."""
+    return any(contains_any(line, values) for line in record["lines"])

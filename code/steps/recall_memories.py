@@ -1,0 +1,124 @@
+"""Tell every memory of text what each user said, ask it every question, and keep what it recalls: no language model yet.
+
+Fact write (without --conversations): clean sentences, changes through update and forget. Conversation write: the turns of
+the dialogue, nothing else. Recall is measured on all questions of a user; what the reader will answer is the fixed sample.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from loci.bench.people import asked_questions, asked_users, leak_questions
+from loci.bench.recalls import Costs, holds, recall_all, recalled_share
+from loci.bench.statistics import estimate
+from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
+from loci.config import load_config
+from loci.errors import UserError, run_step
+from loci.memories.registry import text_memory
+from loci.models.base import use_threads
+from loci.models.encoder import Encoder
+from loci.paths import GENERATED
+from loci.provenance import Provenance
+from loci.results import result, rounded, sha256_file, write_json, write_jsonl
+from loci.worlds.dialogue_records import Conversation, load_conversations
+from loci.worlds.records import Question, User, load_users
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
+    parser.add_argument("--conversations", type=Path, help="their dialogues, made by make_dialogues.py (JSON), for that write")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument("--recalls", type=Path, required=True, default=argparse.SUPPRESS, help="what the reader gets (JSONL)")
+    return parser.parse_args(argv)
+
+
+def conversations_of(path: Path | None, users: list[User]) -> dict[str, Conversation]:
+    """The conversation of each user, by uid; {} for a fact write."""
+    if path is None:
+        return {}
+    found = {conversation.uid: conversation for conversation in load_conversations(path)}
+    missing = [user.uid for user in users if user.uid not in found]
+    if missing:
+        raise UserError(path, f"holds no conversation of {missing[0]}", "make the dialogues of these users")
+    return found
+
+
+def measures(records: list[dict], questions: dict[str, Question], k: int, prefix: str, source: str) -> dict[str, dict]:
+    """Ledger entries of one memory: recall of the needed notes by kind, and what it should not bring back."""
+    found: dict[str, list] = defaultdict(list)
+    for record in records:
+        question, item = questions[record["qid"]], (record["uid"], record["qid"])
+        if record["needed"]:
+            found[f"{question.kind}.at_{k}"].append((*item, recalled_share(record)))
+        if question.stale:
+            found[f"{question.kind}.stale"].append((*item, holds(record, [question.stale])))
+        if question.kind == "other":
+            found["other.leak"].append((*item, holds(record, list(question.accepted))))
+    ledger = {f"{prefix}.{name}": estimate(scores).entry(source) for name, scores in found.items()}
+    lines = [(record["uid"], record["qid"], float(len(record["lines"]))) for record in records]
+    ledger[f"{prefix}.lines"] = estimate(lines, proportion=False).entry(source)
+    return ledger
+
+
+def cost_entries(costs: list[Costs], users: list[User], prefix: str, source: str) -> tuple[dict, dict]:
+    """Ledger entries of bytes a user, and of milliseconds of writing a note and of recalling."""
+    sizes = [(user.uid, "bytes", float(cost.nbytes)) for user, cost in zip(users, costs, strict=True)]
+    recall_ms = [spent for cost in costs for spent in cost.recall_ms]
+    writing = {"value": float(np.mean([cost.write_ms for cost in costs])), "n": len(costs), "source": source}
+    times = {f"{prefix}.write_ms_per_note": writing}
+    for name, share in (("p50", 50), ("p95", 95)):
+        value = float(np.percentile(recall_ms, share))
+        times[f"{prefix}.recall_ms_{name}"] = {"value": value, "n": len(recall_ms), "source": source}
+    return {f"{prefix}.bytes": estimate(sizes, proportion=False).entry(source)}, times
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    inputs = {"users": args.users} | ({"conversations": args.conversations} if args.conversations else {})
+    provenance = Provenance(Path(__file__), inputs)
+    settings = load_config(args.config)
+    use_threads(args.threads)
+    everybody = load_users(args.users)
+    users = asked_users(everybody, settings)
+    conversations = conversations_of(args.conversations, users)
+    experiment = "recall_dialogue" if conversations else "recall"
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
+    asked = {user.uid: asked_questions(user, everybody, settings) for user in users}
+    all_questions = {user.uid: [*user.questions, *leak_questions(user, everybody)] for user in users}
+    ledger, times, kept = {}, {}, []
+    for name in tqdm(settings["matrix"]["memories"], desc="recall", unit="memory"):
+        memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"]), [], []
+        for user in users:
+            conversation = conversations.get(user.uid)
+            if conversation:
+                told, keys = partial(tell_conversation, conversation=conversation), [note.key for note in turns_of(conversation)]
+            else:
+                told, keys = partial(tell_facts, user=user), told_keys(user)
+            found, cost = recall_all(memory, user, all_questions[user.uid], told, keys, conversation)
+            records += found
+            costs.append(cost)
+            wanted = {question.qid for question in asked[user.uid]}
+            kept += [{"write": "dialogue" if conversations else "facts", **record} for record in found if record["qid"] in wanted]
+        questions = {question.qid: question for asked_all in all_questions.values() for question in asked_all}
+        ledger |= measures(records, questions, settings["matrix"]["k"], f"{experiment}.{name}", args.out.name)
+        size, spent = cost_entries(costs, users, f"{experiment}.{name}", args.out.name)
+        ledger, times = ledger | size, times | spent
+    write_jsonl(args.recalls, kept)
+    config = {"matrix": settings["matrix"], "encoder": encoder.sha256, "users": [user.uid for user in users]}
+    metrics = rounded(ledger) | {"recalls_sha256": sha256_file(args.recalls)}
+    record = provenance.record() | {"costs": rounded(times)}
+    write_json(args.out, result("recall_memories", config, None, metrics, args.recalls.name, record))
+    print(f"{args.recalls}: {len(kept)} recalls of {len(settings['matrix']['memories'])} memories; ask_recalls.py has them read")
+
+
+if __name__ == "__main__":
+    run_step(main)
