@@ -30,7 +30,9 @@ BASE = SETTINGS["base"]["name"]
 SEEDS = SETTINGS["matrix"]["seeds"]
 CONFIG = f"config/{PROFILE}.yaml"
 MODEL = f"models/{BASE}/loci_model.json"
+ENCODER = SETTINGS["encoder"]["name"]
 USERS = f"data/generated/{PROFILE}/people.json"
+DIALOGUES = f"data/generated/{PROFILE}/dialogues.people.json"
 OUT = f"results/{PROFILE}"
 
 

@@ -3,22 +3,24 @@
 
 rule fetch_model:
     output:
-        MODEL,
+        "models/{name}/loci_model.json",
     log:
-        f"logs/{PROFILE}/fetch_model.{BASE}.log",
+        f"logs/{PROFILE}/fetch_model.{{name}}.log",
     benchmark:
-        f"{OUT}/benchmarks/fetch_model.{BASE}.tsv"
+        f"{OUT}/benchmarks/fetch_model.{{name}}.tsv"
     threads: 2
     resources:
         mem_mb=3000,
     params:
-        source=SETTINGS["base"]["source"],
+        source=lambda wildcards: SETTINGS["base" if wildcards.name == BASE else "encoder"]["source"],
         folder=lambda wildcards, output: Path(output[0]).parent,
+    wildcard_constraints:
+        name=f"{BASE}|{ENCODER}",
     message:
-        f"python code/steps/fetch_model.py --model {BASE} --source {{params.source}} --out {{params.folder}}"
+        "python code/steps/fetch_model.py --model {wildcards.name} --source {params.source} --out {params.folder}"
     shell:
         # Snakemake clears the declared output; the step takes a folder without it for a half-made one and starts anew.
-        f"python code/steps/fetch_model.py --model {BASE} --source {{params.source}} --out {{params.folder}} > {{log}} 2>&1"
+        "python code/steps/fetch_model.py --model {wildcards.name} --source {params.source} --out {params.folder} > {log} 2>&1"
 
 
 # Both kinds of people: people.json (personal lives, asked by the matrix) and medical.json.

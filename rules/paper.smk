@@ -4,6 +4,9 @@
 rule collect_ledger:
     input:
         f"{OUT}/matrix/matrix.{BASE}.json",
+        expand(f"{OUT}/matrix/recall.{{write}}.json", write=["facts", "dialogue"]),
+        f"{OUT}/growth/growth.json",
+        f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:

@@ -4,6 +4,7 @@ _WORLDS = f"data/generated/{PROFILE}"
 _SIZES = SETTINGS["worlds"]
 AXES = ("distinct", "shared2", "shared3", "shared4")
 _CORPORA = f"{_WORLDS}/corpus.{_SIZES['corpus']}.{{axis}}.json"
+GROWTH_CORPORA = expand(_CORPORA, axis=["distinct", "shared2"])  # what a growing memory is filled with
 _TOKENIZER = Path(MODEL).parent
 
 

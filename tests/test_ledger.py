@@ -12,7 +12,7 @@ from loci.bench.matrix import entries_of_answers, judged, prior_entries, side_ef
 from loci.errors import UserError
 from loci.paths import ROOT
 from loci.results import read_jsonl, read_result, result, write_json, write_jsonl
-from loci.worlds.people import build_users, donor_of
+from loci.worlds.people import build_users, canary_questions, donor_of
 
 
 def made(metrics: dict, costs: dict | None = None) -> dict:
@@ -73,6 +73,10 @@ def answer(user, question, memory: str, prediction: str) -> dict:
     }
 
 
+def by_id(users, question):
+    return next(user for user in users if question.qid.startswith(f"{user.uid}."))
+
+
 def test_the_matrix_of_a_perfect_and_of_a_donor_memory():
     users = build_users(6, 0, dev=2)
     tested = users[2:]
@@ -85,7 +89,11 @@ def test_the_matrix_of_a_perfect_and_of_a_donor_memory():
             for memory, said in (("rows", right), ("rows_donor", theirs.get(question.key, "x"))):
                 answers.append(answer(user, question, memory, said))
             answers += [answer(user, question, control, "") for control in ("none", "gold", "rows_random")]
-    scores = judged(answers, tested, donor)
+    leak = canary_questions(tested[0], tested)[0]
+    leaks = [answer(tested[0], leak, memory, said) for memory, said in (("gold", f"It is {leak.answer}"), ("rows", "not known"))]
+    told = [{**one, "write": "dialogue"} for one in answers if one["memory"] == "rows"]
+    questions = {question.qid: question for user in tested for question in user.questions} | {leak.qid: leak}
+    scores = judged(answers + leaks + told, questions, tested, donor)
     ledger = entries_of_answers(scores, "tiny", "hand.json")
     assert ledger["matrix.rows.tiny.statement.exact"]["value"] == 1.0
     assert (
@@ -96,6 +104,15 @@ def test_the_matrix_of_a_perfect_and_of_a_donor_memory():
     assert ledger["matrix.rows_donor.tiny.direct.donor"]["value"] == 1.0
     assert ledger["matrix.rows_donor.tiny.direct.exact"]["value"] < 0.1
     assert ledger["matrix.rows_minus_none.tiny.paraphrase.exact"]["value"] == 1.0
+    assert ledger["matrix.gold.tiny.other.leak"]["value"] == 1.0 and ledger["matrix.rows.tiny.other.leak"]["value"] == 0.0
+    assert ledger["matrix.rows.tiny.updated.exact"]["value"] == 1.0 and ledger["matrix.rows.tiny.updated.stale"]["value"] == 0.0
+    stale = [question for user in tested for question in user.questions if question.kind == "deleted"]
+    said = [answer(by_id(tested, question), question, "managed", f"{question.stale}, I think") for question in stale]
+    brought_back = entries_of_answers({**scores, **judged(said, questions, tested, donor)}, "tiny", "hand.json")
+    assert brought_back["matrix.managed.tiny.deleted.stale"]["value"] == 1.0
+    assert brought_back["matrix.managed.tiny.deleted.exact"]["value"] == 0.0
+    assert ledger["matrix_dialogue.rows.tiny.direct.exact"]["value"] == 1.0
+    assert ledger["matrix.rows.tiny.direct.refused"]["value"] == 0.0
     asked = {user.uid: list(user.questions) for user in tested}
     prior = prior_entries(asked, users[:2], "tiny", "hand.json")["matrix.prior.tiny.direct.exact"]
     assert prior["value"] < 0.2 and 0 < prior["chance"] < 0.1
@@ -114,7 +131,7 @@ def test_side_effects_are_zero_by_construction_only_where_nothing_is_attached():
         }
         for uid, value in (("u1", 0.2), ("u2", 0.4))
     ]
-    ledger = side_effect_entries(lines, ["none", "rows"], "tiny", "hand.json")
+    ledger = side_effect_entries(lines, ["none", "gold"], "tiny", "hand.json")
     assert ledger["matrix.rows.tiny.chat.dbpb"]["value"] == pytest.approx(0.3)
     assert ledger["matrix.rows.tiny.chat.dbpb_worst"]["value"] == 0.8
     assert ledger["matrix.none.tiny.chat.dbpb"] == {"value": 0.0, "n": 0, "low": 0.0, "high": 0.0, "source": "by construction"}
@@ -127,6 +144,7 @@ def ledger_file(tmp_path):
     for at, memory in enumerate(("none", "gold", "rows", "rows_donor", "prior")):
         measures = ["statement.exact", "midconv.exact", "direct.exact"]
         measures += [] if memory == "prior" else ["others.dbpb", "chat.dbpb", "bytes", "paraphrase.exact", "unknown.exact"]
+        measures += ["write_seconds_per_fact"] if memory == "rows" else []
         for measure in measures:
             entries[f"matrix.{memory}.tiny.{measure}"] = entry(0.1 * at)
     path = tmp_path / "summary.json"

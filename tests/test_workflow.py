@@ -107,7 +107,7 @@ def snakemake(*arguments: str) -> list[str]:
 def test_every_profile_passes_a_dry_run(name):
     done = run(snakemake("-n", "--config", f"profile={name}"), ROOT)
     assert done.returncode == 0, done.stderr
-    assert "python code/steps/ask_memories.py --config" in done.stdout + done.stderr, "each rule prints its command"
+    assert "python code/steps/ask_rows.py --config" in done.stdout + done.stderr, "each rule prints its command"
 
 
 @pytest.mark.parametrize("arguments", [("profile=lptop",), ("proflie=smoke",)])
@@ -133,8 +133,8 @@ def copy(tmp_path_factory, tiny_folder) -> Path:
     return folder
 
 
-TARGET = "results/micro/matrix/ask_memories.tiny.json"
-FILES = (TARGET, "results/micro/matrix/write_rows.tiny.s0.json", "results/micro/matrix/answers.tiny.jsonl")
+TARGET = "results/micro/matrix/ask_rows.tiny.json"
+FILES = (TARGET, "results/micro/matrix/write_rows.tiny.s0.json", "results/micro/matrix/answers.tiny.rows.jsonl")
 
 
 def outcome(folder: Path) -> list[str]:
@@ -186,10 +186,10 @@ def test_kill_9_of_snakemake_and_of_a_step_costs_nothing(copy):
 
     done = run(snakemake(FILES[1], *config), copy)
     assert done.returncode == 0, done.stderr
-    users, step = "data/generated/micro/people.json", "code/steps/ask_memories.py"
+    users, step = "data/generated/micro/people.json", "code/steps/ask_rows.py"
     by_hand = [sys.executable, step, "--config", "config/micro.yaml", "--users", users, "--rows", FILES[1]]
     by_hand += ["--out", FILES[0], "--answers", FILES[2]]
-    start_and_kill(copy, by_hand, "micro/matrix/work/ask_memories/*/*.json")
+    start_and_kill(copy, by_hand, "micro/matrix/work/ask_rows/*/*.json")
     assert not (copy / FILES[0]).exists() and not list((copy / "results").rglob(".*.json.*/"))
     done = run(snakemake(TARGET, *config), copy)
     assert done.returncode == 0, done.stderr
@@ -219,7 +219,7 @@ def test_bad_input_to_a_step_is_one_line_and_status_2(copy, tmp_path):
     a_file = tmp_path / "file"
     a_file.write_text("", encoding="utf-8")
     out = tmp_path / "out" / "rows.json"
-    write, ask = ["code/steps/write_rows.py", "--config"], ["code/steps/ask_memories.py", "--config", "config/micro.yaml"]
+    write, ask = ["code/steps/write_rows.py", "--config"], ["code/steps/ask_rows.py", "--config", "config/micro.yaml"]
     cases = {
         "facts": [*write, "config/micro.yaml", "--users", str(broken), "--out", str(out)],
         "not UTF-8": [*write, "config/micro.yaml", "--users", str(latin), "--out", str(out)],

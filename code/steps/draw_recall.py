@@ -1,4 +1,4 @@
-"""Figure: what a memory recalls, against what it does to other text and against what it weighs.
+"""Figure: what rows recall, against what they do to other text and against what they weigh.
 
 Rows of panels: completing the user's statements (bare, and in the middle of a conversation), answering direct
 questions. Columns: side effect on the stored sentences of other users; bytes a user. Every value comes from the ledger.
@@ -51,8 +51,8 @@ def draw_panel(axes, ledger: Ledger, base: str, memories: list[str], kind: str, 
 
 def draw(ledger: Ledger, base: str):
     """The whole figure."""
-    memories = ordered([memory for memory in ledger.memories("matrix", base) if memory != "prior"])
-    memories = [memory for memory in memories if f"matrix.{memory}.{base}.{SIDE}" in ledger]
+    rows = [memory for memory in ledger.memories("matrix", base) if f"matrix.{memory}.{base}.write_seconds_per_fact" in ledger]
+    memories = ordered(["none", "gold", *rows, "rows_donor"])
     figure, panels = plt.subplots(len(KINDS), 2, figsize=(PAGE_WIDTH, 7.4), sharey=True, sharex="col")
     for row, (kind, title) in zip(panels, KINDS.items(), strict=True):
         n = ledger[f"matrix.rows.{base}.{kind}.exact"]["n"]
@@ -65,7 +65,7 @@ def draw(ledger: Ledger, base: str):
         row[1].set_xticks(BYTES_TICKS)
         row[1].minorticks_off()
     panels[-1][0].set_xlabel("Side effect on other users' sentences (Δ bits per byte)")
-    panels[-1][1].set_xlabel("Memory of one user of 34 facts (bytes; linear below 1,000)")
+    panels[-1][1].set_xlabel("Memory of one user (bytes; linear below 1,000)")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=7)
     figure.tight_layout(rect=(0, 0.09, 1, 1))

@@ -15,7 +15,7 @@ from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_result, write_bytes, write_json
 
-_RESULT_FOLDERS = ("worlds", "matrix", "density", "bench", "sweeps")
+_RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "bench", "sweeps")
 _NOT_DEFAULT = ("sweep_rows", "row_write")
 
 

@@ -30,8 +30,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     for name, what in (
         ("rows", "results of write_rows.py, one a seed"),
-        ("answers", "raw answers of ask_memories.py (JSONL)"),
-        ("asked", "results of ask_memories.py that go with them"),
+        ("recalled", "results of recall_memories.py, one a write"),
+        ("answers", "raw answers of ask_rows.py and ask_recalls.py (JSONL)"),
+        ("asked", "result of ask_rows.py"),
         ("side-effects", "results of measure_side_effects.py, one a seed"),
     ):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help=what)
@@ -43,11 +44,21 @@ def per_user(scores: dict) -> list[dict]:
     """What the intervals are made of: mean score of each user, memory and measure."""
     items = []
     for name, records in scores.items():
-        memory, measure = name.split("|")
+        experiment, memory, measure = name.split("|")
         for uid in sorted({uid for uid, *_ in records}):
             values = [float(score) for user, _, score in records if user == uid]
-            items.append({"memory": memory, "measure": measure, "uid": uid, "n": len(values), "mean": sum(values) / len(values)})
+            about = {"experiment": experiment, "memory": memory, "measure": measure, "uid": uid}
+            items.append({**about, "n": len(values), "mean": sum(values) / len(values)})
     return items
+
+
+def timed_items(written: list[dict]) -> list[dict]:
+    """The traces that write_rows.py lists, each with the seconds that it took."""
+    return [
+        {**item, "seconds": one["provenance"]["write_seconds"][f"{item['uid']}.{item['memory']}"]}
+        for one in written
+        for item in one["items"]
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,24 +69,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     base = settings["base"]["name"]
     everybody = load_users(args.users)
     users = asked_users(everybody, settings)
-    answers = [answer for path in args.answers for answer in read_jsonl(path, "run ask_memories.py")]
-    written = [read_result(path) for path in args.rows]
-    asked = [read_result(path) for path in args.asked]
+    answers = [answer for path in args.answers for answer in read_jsonl(path, "run ask_rows.py and ask_recalls.py")]
+    written = timed_items([read_result(path) for path in args.rows])
+    recalled = {key: entry for path in args.recalled for key, entry in read_result(path)["metrics"].items()}
+    batches = [batch for path in args.asked for batch in read_result(path)["provenance"]["batch_seconds"]]
     lines = [line for path in args.side_effects for line in read_result(path)["items"]]
-    scores, source = judged(answers, users, donors(users)), args.out.name
+    asked = {user.uid: asked_questions(user, everybody, settings) for user in users}
+    questions = {question.qid: question for found in asked.values() for question in found}
+    scores, source = judged(answers, questions, users, donors(users)), args.out.name
     memories = sorted({answer["memory"] for answer in answers})
-    questions = {user.uid: asked_questions(user, settings) for user in users}
     metrics = {
         **entries_of_answers(scores, base, source),
-        **prior_entries(questions, [user for user in everybody if user.split == "dev"], base, source),
-        **side_effect_entries(lines, memories, base, source),
-        **cost_entries([item for one in written for item in one["items"]], answers, users, base, source),
+        **prior_entries(asked, [user for user in everybody if user.split == "dev"], base, source),
+        **side_effect_entries(lines, settings["matrix"]["memories"], base, source),
+        **cost_entries(written, recalled, answers, base, source),
     }
-    seconds: dict[str, float] = {}
-    for one in written:
-        seconds |= {f"{name}.{one['seed']}": spent for name, spent in one["provenance"]["write_seconds"].items()}
-    batches = [batch for one in asked for batch in one["provenance"]["batch_seconds"]]
-    costs = timing_entries(seconds, len(users[0].facts), batches, base, source)
+    costs = timing_entries(written, batches, base, source)
     record = provenance.record() | {"costs": rounded(costs)}
     config = {"base": settings["base"], "matrix": settings["matrix"], "users": [user.uid for user in users]}
     write_json(args.out, result("matrix", config, None, rounded(metrics), rounded(per_user(scores)), record))

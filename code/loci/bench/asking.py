@@ -30,7 +30,7 @@ class Prompt:
 
 def prompt_of(record: dict, question: Question, reader: Reader, context: str, tokenizer) -> Prompt:
     """The prompt of one recall; `record` as recall_all makes it."""
-    lines = reader.arranged(record)
+    lines = reader.arranged(record["lines"], record["positions"], record["told"])
     text = reader.prompt(question, lines, context)
     ids = tuple(tokenizer(text, add_special_tokens=False).input_ids)
     return Prompt(text, ids, question.form, bool(context), lines)

@@ -23,8 +23,16 @@ class Ledger:
             raise UserError(f"{self._path}: {key}", "no such key", "run the rule that measures it, or mend the key")
         return self._entries[key]
 
+    def get(self, key: str) -> dict | None:
+        """The entry, or None where a cell was not measured."""
+        return self._entries.get(key)
+
     def __contains__(self, key: str) -> bool:
         return key in self._entries
+
+    def keys(self) -> list[str]:
+        """All keys, in the order of the file."""
+        return list(self._entries)
 
     def parts(self, before: str, after: str) -> list[str]:
         """What stands between `before` and `after` in the keys that begin and end so, without a further dot."""

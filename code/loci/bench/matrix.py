@@ -2,6 +2,8 @@
 
 from collections import Counter, defaultdict
 
+import numpy as np
+
 from loci.bench.score import contains_any, exact, first_token, says_not_known, substring
 from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference
 from loci.worlds.chances import chance_of
@@ -10,36 +12,43 @@ from loci.worlds.people import pool_values
 from loci.worlds.records import UNANSWERED, Question, User
 
 Records = list[tuple[str, str, float]]  # (user, question, score), one per seed
-ANSWERED = ("statement", "direct", "paraphrase", "midconv")
-TEXT_MEMORIES = ("none", "gold")
+ANSWERED = ("statement", "direct", "paraphrase", "midconv", "indirect", "chained", "updated")
+EXPERIMENTS = {"facts": "matrix", "dialogue": "matrix_dialogue"}  # by how a memory was told
+_SINGLE = ("statement", "direct", "paraphrase", "midconv")  # kinds whose answer is one stored value
 
 
-def judged(answers: list[dict], users: list[User], donor: dict[str, User]) -> dict[str, Records]:
-    """Scores of every answer under every measure: '<memory>|<kind>.<measure>' -> records."""
-    questions = {question.qid: question for user in users for question in user.questions}
+def judged(answers: list[dict], questions: dict[str, Question], users: list[User], donor: dict[str, User]) -> dict[str, Records]:
+    """Scores of every answer under every measure: '<experiment>|<memory>|<kind>.<measure>' -> records."""
     facts = {(user.uid, fact.key): fact for user in users for fact in user.facts}
     pools = pool_values()
     out: dict[str, Records] = defaultdict(list)
     for answer in answers:
         question, said = questions[answer["qid"]], answer["prediction"]
         item = (answer["uid"], answer["qid"])
-        memory = answer["memory"]
+        about = f"{EXPERIMENTS[answer.get('write', 'facts')]}|{answer['memory']}|{question.kind}"
+        if question.stale:
+            out[f"{about}.stale"].append((*item, contains_any(said, [question.stale])))
+        if question.kind == "other":
+            out[f"{about}.leak"].append((*item, contains_any(said, question.accepted)))
+            continue
         if question.kind in UNANSWERED:
             if question.form == "question":
-                out[f"{memory}|{question.kind}.exact"].append((*item, says_not_known(said)))
+                out[f"{about}.exact"].append((*item, says_not_known(said)))
             else:
-                out[f"{memory}|{question.kind}.pool_rate"].append((*item, contains_any(said, pools[question.key])))
+                out[f"{about}.pool_rate"].append((*item, contains_any(said, pools[question.key])))
             continue
         right = exact(said, question.accepted, question.form)
-        out[f"{memory}|{question.kind}.exact"].append((*item, right))
+        out[f"{about}.exact"].append((*item, right))
+        if question.form == "question":
+            out[f"{about}.refused"].append((*item, says_not_known(said)))
         if question.context_id:
-            out[f"{memory}|{question.kind}.{kind_of(question.context_id)}.exact"].append((*item, right))
+            out[f"{about}.{kind_of(question.context_id)}.exact"].append((*item, right))
         first = first_token([answer["first_token"]], answer["gold_first_token"])
-        out[f"{memory}|{question.kind}.first_token"].append((*item, first))
-        out[f"{memory}|{question.kind}.substring"].append((*item, substring(said, question.answer)))
+        out[f"{about}.first_token"].append((*item, first))
+        out[f"{about}.substring"].append((*item, substring(said, question.answer)))
         theirs = facts.get((donor[answer["uid"]].uid, question.key))  # none for questions about several facts
         if theirs and theirs.answer != question.answer:
-            out[f"{memory}|{question.kind}.donor"].append((*item, exact(said, theirs.accepted, question.form)))
+            out[f"{about}.donor"].append((*item, exact(said, theirs.accepted, question.form)))
     return out
 
 
@@ -47,11 +56,11 @@ def entries_of_answers(scores: dict[str, Records], base: str, source: str) -> di
     """Ledger entries of all measures, and the paired contrasts of `rows` with its controls."""
     ledger = {}
     for name, records in scores.items():
-        memory, measure = name.split("|")
-        ledger[f"matrix.{memory}.{base}.{measure}"] = estimate(records).entry(source)
+        experiment, memory, measure = name.split("|")
+        ledger[f"{experiment}.{memory}.{base}.{measure}"] = estimate(records).entry(source)
     for control in ("none", "rows_donor", "rows_random", "gold"):
         for kind in ANSWERED:
-            rows, other = scores[f"rows|{kind}.exact"], scores[f"{control}|{kind}.exact"]
+            rows, other = scores[f"matrix|rows|{kind}.exact"], scores[f"matrix|{control}|{kind}.exact"]
             ledger[f"matrix.rows_minus_{control}.{base}.{kind}.exact"] = paired_difference(rows, other).entry(source)
     return ledger
 
@@ -64,7 +73,7 @@ def prior_entries(asked: dict[str, list[Question]], others: list[User], base: st
             counts[fact.key][fact.answer] += 1
     guess = {key: min(counter, key=lambda value: (-counter[value], value)) for key, counter in counts.items()}
     ledger = {}
-    for kind in ANSWERED:
+    for kind in _SINGLE:
         records, chances = [], []
         for uid, questions in asked.items():
             for question in questions:
@@ -76,7 +85,7 @@ def prior_entries(asked: dict[str, list[Question]], others: list[User], base: st
     return ledger
 
 
-def side_effect_entries(lines: list[dict], memories: list[str], base: str, source: str) -> dict[str, dict]:
+def side_effect_entries(lines: list[dict], of_text: list[str], base: str, source: str) -> dict[str, dict]:
     """Mean over users of each side effect, the worst text of any user, and zero by construction for text memories."""
     by_measure: dict[tuple[str, str, str], Records] = defaultdict(list)
     for line in lines:
@@ -93,41 +102,44 @@ def side_effect_entries(lines: list[dict], memories: list[str], base: str, sourc
             found = estimate(records, proportion=False)
             ledger[f"matrix.{memory}.{base}.{text}.{measure}"] = found.entry(source)
     zero = Estimate(0.0, 0.0, 0.0, 0)  # nothing is attached to the model: no text can change
-    for memory in (name for name in memories if name in TEXT_MEMORIES):
+    for memory in of_text:
         for text in dict.fromkeys(line["text"] for line in lines):
             for measure in ("dbpb", "hit_rate"):
                 ledger[f"matrix.{memory}.{base}.{text}.{measure}"] = zero.entry("by construction")
     return ledger
 
 
-def cost_entries(written: list[dict], answers: list[dict], users: list[User], base: str, source: str) -> dict[str, dict]:
-    """Bytes a user (values and indices; text in UTF-8) and prompt tokens a question."""
+def cost_entries(written: list[dict], recalled: dict, answers: list[dict], base: str, source: str) -> dict[str, dict]:
+    """Bytes a user (values and indices; text in UTF-8) and prompt tokens a question. recalled: metrics of recall_memories.py."""
     ledger = {}
     sizes: dict[str, Records] = defaultdict(list)
     for item in written:
         sizes[item["memory"]].append((item["uid"], "bytes", float(item["bytes"])))
     sizes["rows_donor"] = sizes["rows"]
-    for user in users:
-        sizes["none"].append((user.uid, "bytes", 0.0))
-        sizes["gold"].append((user.uid, "bytes", float(sum(len(fact.statement.encode()) for fact in user.facts))))
     for memory, records in sizes.items():
         ledger[f"matrix.{memory}.{base}.bytes"] = estimate(records, proportion=False).entry(source)
-    tokens: dict[tuple[str, str], Records] = defaultdict(list)
+    for key, entry in recalled.items():
+        if key.endswith(".bytes"):
+            experiment, memory, _ = key.split(".")
+            ledger[f"{experiment.replace('recall', 'matrix')}.{memory}.{base}.bytes"] = entry
+    tokens: dict[str, Records] = defaultdict(list)
     for answer in answers:
-        tokens[answer["memory"], answer["form"]].append((answer["uid"], answer["qid"], float(answer["prompt_tokens"])))
-    for (memory, form), records in tokens.items():
-        ledger[f"matrix.{memory}.{base}.{form}.prompt_tokens"] = estimate(records, proportion=False).entry(source)
+        about = f"{EXPERIMENTS[answer.get('write', 'facts')]}.{answer['memory']}.{base}.{answer['form']}"
+        tokens[about].append((answer["uid"], answer["qid"], float(answer["prompt_tokens"])))
+    for about, records in tokens.items():
+        ledger[f"{about}.prompt_tokens"] = estimate(records, proportion=False).entry(source)
     return ledger
 
 
-def timing_entries(write_seconds: dict[str, float], facts: int, asked: list[dict], base: str, source: str) -> dict[str, dict]:
-    """Write seconds a fact, and milliseconds an answer in batches (reading the prompts included), with p50 and p95."""
-    import numpy as np
+def timing_entries(written: list[dict], asked: list[dict], base: str, source: str) -> dict[str, dict]:
+    """Write seconds a fact of rows, and milliseconds an answer in batches (reading the prompts included), with p50 and p95.
 
+    written: items of write_rows.py with their `seconds`. asked: batches of ask_rows.py.
+    """
     ledger = {}
     seconds: dict[str, list[float]] = defaultdict(list)
-    for name, spent in write_seconds.items():
-        seconds[name.split(".")[1]].append(spent / facts)
+    for item in written:
+        seconds[item["memory"]].append(item["seconds"] / item["facts"])
     for memory, values in seconds.items():
         low, high = bootstrap(np.array(values))
         mean = float(np.mean(values))

@@ -22,8 +22,8 @@ class Note:
     """One thing that is told: a clean sentence, or one turn of a conversation.
 
     `key` is the handle under which the caller may replace or forget it (a fact key, a turn id). `speaker` and `date`
-    (ISO, "2026-03-14T18:42") are empty for clean sentences. Raises UserError for text that is empty, too long or not
-    one line of printable characters.
+    (ISO, "2026-03-14T18:42") are empty for clean sentences. Raises UserError for a key or text that is empty, and for a
+    field that is too long or not one line of printable characters.
     """
 
     key: str
@@ -35,6 +35,9 @@ class Note:
         if not self.key:
             raise UserError("note.key", "is empty", "give the note the key of its fact or turn")
         check_line(f"note[{self.key}].text", self.text, LONGEST_NOTE)
+        for name in ("key", "speaker", "date"):  # they stand in the reader's line or in the file beside the text
+            if value := getattr(self, name):
+                check_line(f"note[{self.key}].{name}", value, LONGEST_NOTE)
 
     @property
     def spoken(self) -> str:

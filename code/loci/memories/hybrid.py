@@ -1,36 +1,47 @@
-"""Words and vectors together: reciprocal rank fusion of BM25 and sentence vectors (Cormack, Clarke and Büttcher 2009)."""
+"""The memory searched by words and by meaning: the two rankings fused by reciprocal ranks ("hybrid")."""
 
 import numpy as np
 
 from loci.memories.base import Note, Query, Recall
-from loci.memories.dense import DenseMemory
-from loci.memories.lexical import Bm25Memory
+from loci.memories.dense import sentence_scores, sentence_vectors
+from loci.memories.lexical import index_words, word_scores, words
 from loci.memories.text import at_positions
 from loci.memories.text_trace import TextMemory, TextTrace, best
 from loci.models.encoder import Encoder
 
-_SMOOTHING = 60  # the constant of the paper
+K0 = 60  # Cormack, Clarke and Büttcher, SIGIR 2009; not tuned
+
+
+def reciprocal_ranks(scores: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """1 / (K0 + rank) for each document, float64 [N]; ranks count from 1, and what is not `found` [N] gets 0."""
+    ranked = np.flatnonzero(found)
+    ranked = ranked[best(scores[ranked], len(ranked))]
+    fused = np.zeros(len(scores))
+    fused[ranked] = 1 / (K0 + 1 + np.arange(len(ranked)))
+    return fused
 
 
 class HybridMemory(TextMemory):
-    """The `k` notes with the largest sum of 1 / (60 + rank) over both rankings. A note that shares no word with the question
-    has no rank among the words: otherwise the order of equal zeros would count as much as a match."""
+    """The `k` notes with the highest sum of reciprocal ranks under BM25 and under cosine, most relevant first.
+
+    Notes without any word of the question are not in the ranking of BM25 and get nothing from it.
+    """
 
     name = "hybrid"
 
     def __init__(self, encoder: Encoder, k: int):
-        self._words, self._vectors, self._k = Bm25Memory(k), DenseMemory(encoder, k), k
+        self._encoder, self._k = encoder, k
         self.encoder_sha256 = encoder.sha256
 
-    def recall(self, trace: TextTrace, query: Query) -> Recall:
-        fused = np.zeros(len(trace.notes))
-        for scores in (self._words.scores(trace, query), self._vectors.scores(trace, query)):
-            ranked = best(scores, len(scores))
-            matched = scores[ranked] > 0
-            fused[ranked[matched]] += 1 / (_SMOOTHING + 1 + np.arange(len(ranked))[matched])
-        return at_positions(trace, best(fused, self._k))
-
     def _index(self, notes: tuple[Note, ...]) -> tuple[dict[str, np.ndarray], dict]:
-        words, extra = self._words._index(notes)
-        vectors, _ = self._vectors._index(notes)
-        return words | vectors, extra
+        arrays, extra = index_words([words(note.spoken) for note in notes])
+        return arrays | sentence_vectors(self._encoder, notes), extra
+
+    def recall(self, trace: TextTrace, query: Query) -> Recall:
+        if not trace.notes:
+            return Recall()
+        by_words = word_scores(trace, query.text)
+        by_meaning = sentence_scores(trace, self._encoder.query(query.text)[0])
+        everything = np.ones(len(trace.notes), bool)
+        fused = reciprocal_ranks(by_words, by_words > 0) + reciprocal_ranks(by_meaning, everything)
+        return at_positions(trace, best(fused, self._k))

@@ -27,13 +27,13 @@ class NoMemory(TextMemory):
 
 
 class GoldMemory(TextMemory):
-    """Ceiling: exactly the notes that the question needs. It is told which; for what is not stored it has nothing."""
+    """Ceiling: exactly the notes that the question needs. It is told which; of what is not there it has nothing."""
 
     name = "gold"
 
     def recall(self, trace: TextTrace, query: Query) -> Recall:
         by_key = {note.key: note for note in trace.notes}
-        return recalled([by_key[key] for key in query.needed])
+        return recalled([by_key[key] for key in query.needed if key in by_key])
 
 
 class AllMemory(TextMemory):

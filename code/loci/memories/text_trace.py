@@ -57,12 +57,12 @@ class TextTrace:
     def load(cls, path: Path, memory: str, owner: str, encoder: str = "") -> "TextTrace":
         """The trace of a file; UserError when it is not one, or not of this memory, owner and encoder."""
         remedy = "delete it and write the memory again"
+        if not path.is_file():
+            raise UserError(path, "no such file", "write the memory first")
         try:
             with safe_open(path, "numpy") as stream:
                 head = json.loads((stream.metadata() or {}).get("loci", "null"))
                 arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, not a dict
-        except FileNotFoundError:
-            raise UserError(path, "no such file", "write the memory first") from None
         except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError):
             raise UserError(path, "truncated or not a trace", remedy) from None
         if not isinstance(head, dict) or "schema" not in head:
@@ -71,7 +71,10 @@ class TextTrace:
         for name, value in wanted.items():
             if head.get(name) != value:
                 raise UserError(f"{path}: {name}", f"is '{head.get(name)}', not '{value}'", remedy)
-        return cls(memory, owner, tuple(Note(*parts) for parts in head["notes"]), arrays, head["extra"], encoder)
+        try:
+            return cls(memory, owner, tuple(Note(*parts) for parts in head["notes"]), arrays, head["extra"], encoder)
+        except (KeyError, TypeError):
+            raise UserError(path, "truncated or not a trace", remedy) from None
 
 
 def updated(notes: Sequence[Note], note: Note) -> tuple[Note, ...]:
@@ -116,7 +119,10 @@ class TextMemory:
 
 def best(scores: np.ndarray, k: int) -> np.ndarray:
     """Positions of the `k` highest scores [N], highest first; among equals the later note, which is the newer one."""
-    return np.lexsort((-np.arange(len(scores)), -scores))[:k]
+    positions = np.arange(len(scores))
+    if 0 < k < len(scores):  # only what may be among the k is sorted: the rest of 10,000 notes would take most of a recall
+        positions = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+    return positions[np.lexsort((-positions, -scores[positions]))][:k]
 
 
 def _compact(value: object) -> str:

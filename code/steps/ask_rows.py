@@ -1,7 +1,7 @@
-"""Ask every memory the same questions of the same users, with the rows of all seeds, and keep the raw answers.
+"""Ask every memory of rows the same questions of the same users, for all seeds, and keep the raw answers.
 
-Batches hold questions of several users; each element reads its own user's rows. Memories that only add rows share one
-reading of the prompts, whatever their seed: that is why one job asks all seeds.
+Batches hold questions of several users; each element reads its own user's rows. Prompts hold no facts and are read once for
+all tables of rows, whatever their seed: that is why one job asks all seeds.
 """
 
 import argparse
@@ -12,25 +12,23 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from loci.bench.decode import Decoded, PromptBatch, newline_tokens
+from loci.bench.answers import raw_answer
+from loci.bench.decode import PromptBatch, newline_tokens
 from loci.bench.people import asked_questions, asked_users, context_text, donors
 from loci.bench.reader import Reader
-from loci.bench.told import query_of, tell_facts
 from loci.bench.traces import load_traces
 from loci.config import load_config
 from loci.errors import run_step
 from loci.memories.row_strategies import CLOSED_FORM
-from loci.memories.text import GoldMemory, NoMemory
 from loci.models.base import load_base, use_threads
 from loci.models.engram import EngramSpec, Graft
 from loci.models.rows import RowBatch, RowMap
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_result, result, sha256_file, sha256_text, write_json, write_jsonl
+from loci.results import read_result, result, sha256_file, write_json, write_jsonl
 from loci.shards import Shards
 from loci.worlds.records import Question, User, load_users
 
-TEXT_MEMORIES = (NoMemory(), GoldMemory())
 DONOR = "rows_donor"
 
 
@@ -48,15 +46,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def prompts_of(memory, users: list[User], settings: dict, reader: Reader) -> list[tuple[User, Question, str]]:
-    """Every question with its prompt under a memory that fills prompts, users in order."""
-    out = []
-    for user in users:
-        trace = tell_facts(memory, user)
-        for question in asked_questions(user, settings):
-            sentences = memory.recall(trace, query_of(question)).lines
-            out.append((user, question, reader.prompt(question, sentences, context_text(question.context_id))))
-    return out
+def prompts_of(users: list[User], everybody: list[User], settings: dict, reader: Reader) -> list[tuple[User, Question, str]]:
+    """Every question with its prompt, users in order; nothing is recalled into it."""
+    return [
+        (user, question, reader.prompt(question, (), context_text(question.context_id)))
+        for user in users
+        for question in asked_questions(user, everybody, settings)
+    ]
 
 
 def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> list[list[tuple]]:
@@ -65,29 +61,6 @@ def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> 
     encoded = [(*item, tokenizer(item[2], add_special_tokens=False).input_ids) for item in prompts]
     encoded.sort(key=lambda item: (item[1].form, bool(item[1].context_id), len(item[3]), item[1].qid))
     return [encoded[at : at + size] for at in range(0, len(encoded), size)]
-
-
-def record(memory: str, seed: int | None, asked: tuple[User, Question, str, list[int]], decoded: Decoded, tokenizer) -> dict:
-    """One raw answer. `gold_first_token` serves the published top-1 metric."""
-    user, question, prompt, ids = asked
-    answer_ids = tokenizer(f"{question.text} {question.answer}", add_special_tokens=False).input_ids
-    start = len(tokenizer(question.text, add_special_tokens=False).input_ids)
-    text = tokenizer.decode(decoded.tokens, skip_special_tokens=True)
-    return {
-        "memory": memory,
-        "seed": seed,
-        "uid": user.uid,
-        "qid": question.qid,
-        "kind": question.kind,
-        "form": question.form,
-        "prompt_sha256": sha256_text(prompt)[:16],
-        "prompt_tokens": len(ids),
-        "prediction": text.partition("\n")[0].strip(),
-        "first_token": decoded.tokens[0] if decoded.tokens else None,
-        "gold_first_token": answer_ids[start] if question.answer and len(answer_ids) > start else None,
-        "prompt_hits": decoded.prompt_hits,
-        "answer_hits": decoded.answer_hits,
-    }
 
 
 def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends: set[int], max_tokens: int) -> dict:
@@ -102,7 +75,10 @@ def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends:
         start = time.perf_counter()
         decoded = prompt_batch.answer(RowBatch([rows_of(uid) for uid in uids], slots))
         seconds.append([memory, seed, time.perf_counter() - start])
-        answers += [record(memory, seed, item, found, tokenizer) for item, found in zip(batch, decoded, strict=True)]
+        answers += [
+            {"memory": memory, "seed": seed, "uid": user.uid, **raw_answer(question, prompt, len(ids), found, tokenizer)}
+            for (user, question, prompt, ids), found in zip(batch, decoded, strict=True)
+        ]
     return {"answers": answers, "seconds": seconds, "questions": len(batch)}
 
 
@@ -121,7 +97,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     provenance = Provenance(Path(__file__), {"users": args.users} | {f"rows.{at}": path for at, path in enumerate(args.rows)})
     settings = load_config(args.config)
     use_threads(args.threads)
-    users = asked_users(load_users(args.users), settings)
+    everybody = load_users(args.users)
+    users = asked_users(everybody, settings)
     base, reader = load_base(settings["base"]["name"], args.model), Reader.load()
     spec = EngramSpec.of(settings["engram"])
     graft = Graft(base.model, base.tokenizer, spec)
@@ -131,20 +108,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     relevant = {"base": settings["base"], "engram": settings["engram"], "matrix": matrix, "reader_sha256": reader.sha256}
     identity = {**relevant, "users": sha256_file(args.users), "rows": [read_result(path)["items"] for path in args.rows]}
     shards = Shards(Path(__file__), {**identity, "model": base.model_sha256}, args.out.parent / "work")
-    empty, (none, gold) = graft.empty_rows(), TEXT_MEMORIES
-    plan = [
-        (none, {("none", None): lambda _uid: empty, **rows_by_memory(users, written, seeds)}),
-        (gold, {("gold", None): lambda _uid: empty}),
-    ]
-    work = []
-    for memory, readers in plan:
-        found = batches(prompts_of(memory, users, settings, reader), base.tokenizer, matrix["batch"])
-        work += [(f"{memory.name}.{at:03d}", batch, readers) for at, batch in enumerate(found)]
+    memories = rows_by_memory(users, written, seeds)
+    work = batches(prompts_of(users, everybody, settings, reader), base.tokenizer, matrix["batch"])
     answers, timings = [], []
-    for name, batch, readers in tqdm(work, desc="ask", unit="batch"):
-        part = shards.get(name)
+    for at, batch in enumerate(tqdm(work, desc="ask", unit="batch")):
+        part = shards.get(name := f"{at:03d}")
         if part is None:
-            part = ask_batch(batch, readers, graft, base.tokenizer, ends, matrix["max_tokens"])
+            part = ask_batch(batch, memories, graft, base.tokenizer, ends, matrix["max_tokens"])
             shards.put(name, part)
         answers += part["answers"]
         timings.append({"batch": name, "questions": part["questions"], "seconds": part["seconds"]})
@@ -152,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_jsonl(args.answers, answers)
     made = provenance.record() | {"batch_seconds": timings, "model_sha256": base.model_sha256}
     metrics = {"answers": len(answers), "answers_sha256": sha256_file(args.answers)}
-    write_json(args.out, result("ask_memories", relevant, None, metrics, args.answers.name, made))
+    write_json(args.out, result("ask_rows", relevant, None, metrics, args.answers.name, made))
     print(f"{args.answers}: {len(answers)} raw answers of {len(users)} users; score_matrix.py says how many are right")
 
 

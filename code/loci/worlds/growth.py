@@ -1,0 +1,50 @@
+"""Memories that grow: what else one person tells, and what many people tell one shared index.
+
+Half of what is added to a user's own facts is about other people, in the same terms ("My hairdresser's dentist is Dr.
+Patel."), the other half about organisations and collections: a search that only looks for the kind of fact finds the former.
+"""
+
+import random
+from collections.abc import Iterator
+
+from loci.errors import UserError
+from loci.worlds.dialogue_lines import key_lines, others
+from loci.worlds.people import stored_keys
+from loci.worlds.records import Fact, User
+
+
+def about_others(seed: int) -> list[tuple[str, str]]:
+    """(key, sentence) of every kind of fact about every acquaintance, each once, values drawn by the seed."""
+    rng, told = random.Random(f"growth:others:{seed}"), []
+    for who in others():
+        for plan in stored_keys():
+            template = key_lines(plan.key).other
+            if template and not plan.code:
+                sentence = template.format(who=who, whose=f"{who}'s", answer=rng.choice(plan.options).answer)
+                told.append((f"other.{who}.{plan.key}", sentence))
+    return told
+
+
+def own_facts(user: User) -> list[tuple[str, str]]:
+    """(key, sentence) of the user's facts as first told, without the canaries: the N = 34 of the curve."""
+    canaries = {plan.key for plan in stored_keys() if plan.code}
+    return [(fact.key, fact.statement) for fact in user.facts if fact.key not in canaries]
+
+
+def grown(user: User, size: int, corpus: list[Fact], seed: int) -> list[tuple[str, str]]:
+    """`size` (key, sentence) pairs in random order: the user's own facts and as much about others as about the corpus."""
+    own, rng = own_facts(user), random.Random(f"growth:{seed}:{user.uid}:{size}")
+    added = size - len(own)
+    acquaintances = about_others(seed)
+    people = rng.sample(acquaintances, min(len(acquaintances), added // 2))
+    if not 0 <= added - len(people) <= len(corpus):
+        raise UserError("growth.facts", f"{size} is out of reach", f"use {len(own)} to {len(own) + len(people) + len(corpus)}")
+    things = [(f"corpus.{at}", corpus[at].statement) for at in rng.sample(range(len(corpus)), added - len(people))]
+    told = own + people + things
+    rng.shuffle(told)
+    return told
+
+
+def population(users: Iterator[User]) -> list[tuple[str, str]]:
+    """("uid/key", sentence) of every fact of many users, canaries included."""
+    return [(f"{user.uid}/{fact.key}", fact.statement) for user in users for fact in user.facts]

@@ -1,0 +1,73 @@
+"""Figure: exact answers against the tokens that a memory puts into the prompt, told in clean sentences and in conversations.
+
+Every value comes from the ledger.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from loci.bench.ledger import Ledger
+from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style
+from loci.errors import run_step
+
+WRITES = {"matrix": "Told in clean sentences", "matrix_dialogue": "Told in conversations"}
+KINDS = {"direct": "Direct question", "updated": "After an update"}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--ledger", type=Path, required=True, default=argparse.SUPPRESS, help="summary.json to draw from")
+    parser.add_argument("--base", default="smollm2-135m", help="base model whose numbers are drawn")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="files (.pdf, .png)")
+    return parser.parse_args(argv)
+
+
+def draw_panel(axes, ledger: Ledger, experiment: str, base: str, kind: str, memories: list[str]) -> None:
+    """One panel: exact answers of a kind against prompt tokens of a question, with 95 % intervals."""
+    for memory in memories:
+        y = ledger[f"{experiment}.{memory}.{base}.{kind}.exact"]
+        x = ledger[f"{experiment}.{memory}.{base}.question.prompt_tokens"]
+        axes.errorbar(
+            x["value"],
+            y["value"],
+            yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
+            linestyle="none",
+            markersize=5,
+            elinewidth=0.7,
+            capsize=1.5,
+            label=name_of(memory),
+            **look_of(memory),
+        )
+    axes.set_xscale("log")
+    axes.set_ylim(-0.04, 1.04)
+
+
+def draw(ledger: Ledger, base: str):
+    """The whole figure; rows of panels are kinds of question, columns the two writes."""
+    memories = ordered(ledger.memories("matrix_dialogue", base))
+    figure, panels = plt.subplots(len(KINDS), len(WRITES), figsize=(PAGE_WIDTH, 5.6), sharey=True, sharex="col")
+    for row, (kind, name) in zip(panels, KINDS.items(), strict=True):
+        for axes, (experiment, title) in zip(row, WRITES.items(), strict=True):
+            draw_panel(axes, ledger, experiment, base, kind, memories)
+            if kind == next(iter(KINDS)):
+                axes.set_title(title, fontsize=8)
+        n = ledger[f"matrix.gold.{base}.{kind}.exact"]["n"]
+        row[0].set_ylabel(f"{name}\nexact (share of n = {n})")
+    for axes in panels[-1]:
+        axes.set_xlabel("Prompt of a question (tokens, examples included; log scale)")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=6.5)
+    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    return figure
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    use_style()
+    save(draw(Ledger(args.ledger), args.base), args.out)
+    print(f"{', '.join(map(str, args.out))}: what a token of context buys")
+
+
+if __name__ == "__main__":
+    run_step(main)

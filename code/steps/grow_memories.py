@@ -1,0 +1,154 @@
+"""Let memories grow: each user's own to thousands of facts, and a shared index to the facts of many users.
+
+Own growth measures whether the needed fact is still recalled, how long a recall takes and what the index weighs. In a shared
+index, searched with and without a user filter, it also measures how often somebody else's canary comes back.
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from loci.bench.people import asked_users, leak_questions
+from loci.bench.recalls import holds, recall_all, recalled_share
+from loci.bench.statistics import estimate
+from loci.config import load_config
+from loci.errors import run_step
+from loci.memories.base import Note, Query, Recall
+from loci.memories.registry import text_memory
+from loci.models.base import use_threads
+from loci.models.encoder import Encoder
+from loci.paths import GENERATED
+from loci.provenance import Provenance
+from loci.results import result, rounded, sha256_file, write_json, write_jsonl
+from loci.worlds.growth import grown, own_facts, population
+from loci.worlds.people import iter_users
+from loci.worlds.records import Fact, Question, User, load_facts, load_users
+
+FIRST_STRANGER = 10_000  # number of the first user who is nowhere else on the bench
+ASKED_OF_MANY = {"direct": 10, "other": 12}  # questions a user to a shared index
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
+    parser.add_argument(
+        "--corpora", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)"
+    )
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument("--recalls", type=Path, required=True, default=argparse.SUPPRESS, help="what the reader gets (JSONL)")
+    return parser.parse_args(argv)
+
+
+def grow_own(name: str, size: int, users: list[User], corpus: list[Fact], encoder: Encoder, settings: dict) -> tuple:
+    """One point of the curve: ({key: entry}, {key: measured cost}, recalls that the reader gets)."""
+    growth, k = settings["growth"], settings["matrix"]["k"]
+    memory, scores, spent, sizes, kept, writing = text_memory(name, encoder, k), [], [], [], [], []
+    for user in users:
+        notes = [Note(key, sentence) for key, sentence in grown(user, size, corpus, settings["people"]["seed"])]
+        stored = {key for key, _ in own_facts(user)}
+        questions = [
+            question for question in user.questions if question.kind in ("direct", "paraphrase") and question.key in stored
+        ]
+        records, costs = recall_all(
+            memory, user, questions, lambda one, notes=notes, user=user: one.write(user.uid, notes), [note.key for note in notes]
+        )
+        scores += [(record["uid"], record["qid"], recalled_share(record)) for record in records if record["kind"] == "direct"]
+        spent += costs.recall_ms
+        writing.append(costs.write_ms)
+        sizes.append((user.uid, "bytes", float(costs.nbytes)))
+        direct = [record for record in records if record["kind"] == "direct"]
+        asked = random.Random(f"growth:{user.uid}").sample(range(len(direct)), growth["questions"])
+        kept += [{"write": "growth", "notes": size, **direct[at]} for at in sorted(asked) if name in growth["read"]]
+    about = f"growth.{name}.n{size}"
+    entries = {f"{about}.direct.at_{k}": scores}
+    ledger = {key: estimate(found).entry("growth.json") for key, found in entries.items()}
+    ledger[f"{about}.bytes"] = estimate(sizes, proportion=False).entry("growth.json")
+    costs = {f"{about}.write_ms_per_note": {"value": float(np.mean(writing)), "n": len(writing), "source": "growth.json"}}
+    for label, share in (("p50", 50), ("p95", 95)):
+        value = float(np.percentile(spent, share))
+        costs[f"{about}.recall_ms_{label}"] = {"value": value, "n": len(spent), "source": "growth.json"}
+    return ledger, costs, kept
+
+
+def only_of(recall: Recall, uid: str, k: int) -> Recall:
+    """The first `k` recalled lines that are of one user: a shared index with a user filter."""
+    mine = [at for at, keys in enumerate(recall.sources) if keys[0].startswith(f"{uid}/")][:k]
+    return replace(recall, lines=tuple(recall.lines[at] for at in mine), sources=tuple(recall.sources[at] for at in mine))
+
+
+def grow_population(name: str, count: int, users: list[User], encoder: Encoder, settings: dict) -> tuple:
+    """One point of the population curve: ({key: entry}, {key: measured cost})."""
+    k, seed = settings["matrix"]["k"], settings["people"]["seed"]
+    asked = users[:count]
+    strangers = iter_users("personal", "test", range(FIRST_STRANGER, FIRST_STRANGER + count - len(asked)), seed)
+    told = population([*asked, *strangers])
+    memory = text_memory(name, encoder, len(told))  # everything in order of relevance, so that a filter can work on it
+    trace = memory.write("everybody", [Note(key, sentence) for key, sentence in told])
+    found: dict[str, list] = {f"{way}.{what}": [] for way in ("shared", "filtered") for what in (f"at_{k}", "leak")}
+    spent = []
+    for user in asked:
+        for question in questions_to_many(user, asked):
+            start = time.perf_counter()
+            recall = memory.recall(trace, Query(question.text))
+            spent.append(1000 * (time.perf_counter() - start))
+            first = replace(recall, lines=recall.lines[:k], sources=recall.sources[:k])
+            for way, seen in (("shared", first), ("filtered", only_of(recall, user.uid, k))):
+                record = {"lines": seen.lines, "sources": seen.sources, "needed": [f"{user.uid}/{question.key}"]}
+                if question.kind == "other":
+                    found[f"{way}.leak"].append((user.uid, question.qid, holds(record, list(question.accepted))))
+                else:
+                    found[f"{way}.at_{k}"].append((user.uid, question.qid, recalled_share(record)))
+    about = f"population.{name}.u{count}"
+    ledger = {f"{about}.{measure}": estimate(scores).entry("growth.json") for measure, scores in found.items() if scores}
+    cost = {"value": float(np.percentile(spent, 95)), "n": len(spent), "source": "growth.json"}
+    return ledger, {f"{about}.sort_all_ms_p95": cost}
+
+
+def questions_to_many(user: User, asked: list[User]) -> list[Question]:
+    """A fixed sample of direct questions, and of questions about what others told."""
+    rng = random.Random(f"population:{user.uid}")
+    direct = [question for question in user.questions if question.kind == "direct"]
+    leaks = leak_questions(user, asked)
+    return [
+        *rng.sample(direct, min(len(direct), ASKED_OF_MANY["direct"])),
+        *rng.sample(leaks, min(len(leaks), ASKED_OF_MANY["other"])),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    inputs = {"users": args.users} | {f"corpora.{at}": path for at, path in enumerate(args.corpora)}
+    provenance = Provenance(Path(__file__), inputs)
+    settings = load_config(args.config)
+    use_threads(args.threads)
+    users, growth = asked_users(load_users(args.users), settings), settings["growth"]
+    corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
+    ledger, costs, kept = {}, {}, []
+    points = [(name, size) for name in growth["memories"] for size in growth["facts"]]
+    for name, size in tqdm(points, desc="own memory grows", unit="point"):
+        entries, spent, recalls = grow_own(name, size, users, corpus, encoder, settings)
+        ledger, costs, kept = ledger | entries, costs | spent, kept + recalls
+    points = [(name, count) for name in growth["shared"] for count in growth["users"]]
+    for name, count in tqdm(points, desc="shared index grows", unit="point"):
+        entries, spent = grow_population(name, count, users, encoder, settings)
+        ledger, costs = ledger | entries, costs | spent
+    write_jsonl(args.recalls, kept)
+    config = {"growth": growth, "k": settings["matrix"]["k"], "encoder": encoder.sha256, "users": [user.uid for user in users]}
+    metrics = rounded(ledger) | {"recalls_sha256": sha256_file(args.recalls)}
+    record = provenance.record() | {"costs": rounded(costs)}
+    write_json(args.out, result("grow_memories", config, settings["people"]["seed"], metrics, args.recalls.name, record))
+    print(f"{args.out}: {len(ledger)} numbers about memories that grow; ask_recalls.py has {len(kept)} of their recalls read")
+
+
+if __name__ == "__main__":
+    run_step(main)

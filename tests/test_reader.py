@@ -1,0 +1,91 @@
+"""The reader's prompt: what stands where, in every form and order; and choices that are not known."""
+
+import json
+
+import pytest
+
+from loci.bench.reader import PROMPT_FILE, Reader
+from loci.errors import UserError
+from loci.worlds.people import never_stored_keys, stored_keys
+from loci.worlds.records import Question
+
+PLAIN = {
+    "start": "", "facts_heading": "Facts:", "no_facts": "(none)", "question": "Q: {question}", "question_first": False,
+    "answer": "A:", "gap": " ", "end": "\n\n", "statement_heading": "Facts:", "examples": 0, "not_known_examples": 0,
+    "facts_per_example": 1, "order": "best_first",
+}  # fmt: skip
+
+
+def question(form: str) -> Question:
+    text = "Who is my dentist?" if form == "question" else "My dentist is"
+    return Question("q", "direct" if form == "question" else "statement", "dentist", text, "Lee", ("Lee",), (), form=form)
+
+
+def test_prompts_of_both_forms():
+    reader = Reader.load(changes=PLAIN)
+    lines = ("My dentist is Lee.", "I like tea.")
+    assert reader.prompt(question("question"), lines, "") == "Facts:\nMy dentist is Lee.\nI like tea.\nQ: Who is my dentist?\nA:"
+    assert reader.prompt(question("question"), (), "") == "Facts:\n(none)\nQ: Who is my dentist?\nA:"
+    assert reader.prompt(question("statement"), lines, "Hi. ") == "Facts:\nMy dentist is Lee.\nI like tea.\n\nHi. My dentist is"
+    assert reader.prompt(question("statement"), (), "Hi. ") == "Hi. My dentist is"
+    first = Reader.load(changes={**PLAIN, "question_first": True, "facts_heading": ""})
+    assert first.prompt(question("question"), lines, "") == "Q: Who is my dentist?\nMy dentist is Lee.\nI like tea.\nA:"
+
+
+def test_examples_hold_the_needed_fact_unless_they_show_what_is_not_known():
+    reader = Reader.load(changes={**PLAIN, "examples": 4, "not_known_examples": 1, "facts_per_example": 5})
+    assert [len(example["facts"]) for example in reader.examples] == [5, 5, 5, 5]
+    assert [example["answer"] for example in reader.examples].count("not known") == 1
+    for example in reader.examples:
+        told = any(example["answer"] in fact for fact in example["facts"])
+        assert told == (example["answer"] != "not known")
+    text = reader.prompt(question("question"), ("I like tea.",), "")
+    assert text.count("A:") == 5 and text.endswith("A:") and text.index(" Golden Crust\n\n") > 0
+    one = Reader.load(changes={**PLAIN, "examples": 2, "facts_per_example": 1})
+    assert [len(example["facts"]) for example in one.examples] == [1, 1]
+
+
+def test_examples_are_about_nothing_that_users_tell_or_are_asked():
+    plans = [*stored_keys(), *never_stored_keys()]
+    answers = {option.answer.casefold() for plan in plans if not plan.code for option in plan.options}
+    reader = Reader.load(changes={**PLAIN, "examples": 8, "not_known_examples": 2, "facts_per_example": 5})
+    for example in reader.examples:
+        assert example["answer"].casefold() not in answers
+        assert not any(plan.direct == example["question"] for plan in plans)
+
+
+def test_orders_of_lines():
+    lines, positions = ["newest", "oldest", "middle"], [9, 1, 5]
+    arranged = {order: Reader.load(changes={**PLAIN, "order": order}).arranged for order in ("best_first", "best_last", "told")}
+    assert arranged["best_first"](lines, positions, False) == ("newest", "oldest", "middle")
+    assert arranged["best_last"](lines, positions, False) == ("middle", "oldest", "newest")
+    assert arranged["told"](lines, positions, False) == ("oldest", "middle", "newest")
+    assert arranged["best_last"](lines, positions, True) == ("newest", "oldest", "middle"), "an order of its own is kept"
+
+
+def test_the_hash_tells_prompts_apart():
+    assert Reader.load().sha256 == Reader.load().sha256
+    assert len({Reader.load(changes={**PLAIN, "examples": count}).sha256 for count in (0, 1, 2)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"order": "random"}, "order: 'random' is not known; use one of best_first, best_last, told"),
+        ({"examples": "many"}, "examples: is no int"),
+        ({"colour": 1}, "colour: not known"),
+        ({"examples": 40}, "holds too few examples"),
+    ],
+)
+def test_bad_choices(change, message):
+    with pytest.raises(UserError, match=message):
+        Reader.load(changes={**PLAIN, **change})
+
+
+def test_a_missing_choice(tmp_path):
+    parts = json.loads(PROMPT_FILE.read_text("utf-8"))
+    del parts["answer"]
+    path = tmp_path / "prompt.json"
+    path.write_text(json.dumps(parts), encoding="utf-8")
+    with pytest.raises(UserError, match=r"prompt\.json: answer: missing"):
+        Reader.load(path)
