@@ -34,6 +34,7 @@ ENCODER = SETTINGS["encoder"]["name"]
 USERS = f"data/generated/{PROFILE}/people.json"
 DIALOGUES = f"data/generated/{PROFILE}/dialogues.people.json"
 OUT = f"results/{PROFILE}"
+FIGURES = ["recall", "worlds", "matrix", "budget", "growth"]
 
 
 include: "rules/common.smk"
@@ -49,8 +50,5 @@ rule all:
     default_target: True
     input:
         f"{OUT}/summary.json",
-        f"{OUT}/figures/recall.pdf",
-        f"{OUT}/figures/recall.png",
-        f"{OUT}/figures/worlds.pdf",
-        f"{OUT}/figures/worlds.png",
+        expand(f"{OUT}/figures/{{figure}}.{{kind}}", figure=FIGURES, kind=["pdf", "png"]),
         f"{OUT}/tables/matrix.tex",

@@ -4,6 +4,7 @@
 rule sweeps:
     input:
         f"{OUT}/sweeps/rows.json",
+        f"{OUT}/sweeps/reader.json",
 
 
 rule benchmarks:
@@ -33,6 +34,30 @@ rule sweep_rows:
         "python code/steps/sweep_rows.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
     shell:
         "python code/steps/sweep_rows.py {params.options} --sweep {input.sweep} --users {input.users} --out {output} > {log} 2>&1"
+
+
+rule sweep_reader:
+    input:
+        model=MODEL,
+        users=USERS,
+        sweep="config/sweep_reader.yaml",
+    output:
+        f"{OUT}/sweeps/reader.json",
+    log:
+        f"logs/{PROFILE}/sweep_reader.log",
+    benchmark:
+        f"{OUT}/benchmarks/sweep_reader.tsv"
+    threads: 2
+    resources:
+        mem_mb=4500,
+    params:
+        code=code_of("sweep_reader.py"),
+        settings=SETTINGS,
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
+    shell:
+        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --out {output} > {log} 2>&1"
 
 
 rule row_write:

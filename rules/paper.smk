@@ -48,6 +48,30 @@ rule draw_recall:
         "python code/steps/draw_recall.py --ledger {input} {params.options} --out {output.pdf} {output.png} > {log} 2>&1"
 
 
+rule draw_memories:
+    input:
+        f"{OUT}/summary.json",
+    output:
+        pdf=f"{OUT}/figures/{{figure}}.pdf",
+        png=f"{OUT}/figures/{{figure}}.png",
+    log:
+        f"logs/{PROFILE}/draw_{{figure}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_{{figure}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
+        options=f"--base {BASE}",
+    wildcard_constraints:
+        figure="matrix|budget|growth",
+    message:
+        "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
+    shell:
+        "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png} > {log} 2>&1"
+
+
 rule make_matrix_table:
     input:
         f"{OUT}/summary.json",

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     graft, ends = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"])), newline_tokens(base.tokenizer)
     asked = [questions[record["qid"]] for record in records]
     prompts = [
-        prompt_of(record, question, reader, context_text(question.context_id), base.tokenizer)
+        prompt_of(record, question, reader, context_text(question.context_id), base.tokenizer, matrix["window"])
         for record, question in zip(records, asked, strict=True)
     ]
     relevant = {"base": settings["base"], "matrix": matrix, "reader_sha256": reader.sha256}

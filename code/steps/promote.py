@@ -16,7 +16,7 @@ from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_result, write_bytes, write_json
 
 _RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "bench", "sweeps")
-_NOT_DEFAULT = ("sweep_rows", "row_write")
+_NOT_DEFAULT = ("sweep_rows", "sweep_reader", "row_write")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -72,7 +72,14 @@ def asked_of(users: list[User], sizes: dict[str, int]) -> list[tuple[User, Quest
 def try_candidate(reader: Reader, graft: Graft, base: Base, asked: list[tuple[User, Question, str]], limits: dict) -> dict:
     """Answers of one candidate: [{uid, qid, condition, prediction, prompt_tokens}]."""
     prompts = [
-        prompt_of(shown(user, question, condition), question, reader, context_text(question.context_id), base.tokenizer)
+        prompt_of(
+            shown(user, question, condition),
+            question,
+            reader,
+            context_text(question.context_id),
+            base.tokenizer,
+            limits["window"],
+        )
         for user, question, condition in asked
     ]
     said, ends = {}, newline_tokens(base.tokenizer)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from loci.bench.decode import Beginnings, Decoded, PromptBatch
 from loci.bench.reader import Reader
+from loci.errors import UserError
 from loci.models.engram import Graft
 from loci.models.rows import RowBatch
 from loci.worlds.records import Question
@@ -28,12 +29,35 @@ class Prompt:
     lines: tuple[str, ...]
 
 
-def prompt_of(record: dict, question: Question, reader: Reader, context: str, tokenizer) -> Prompt:
-    """The prompt of one recall; `record` as recall_all makes it."""
-    lines = reader.arranged(record["lines"], record["positions"], record["told"])
-    text = reader.prompt(question, lines, context)
-    ids = tuple(tokenizer(text, add_special_tokens=False).input_ids)
-    return Prompt(text, ids, question.form, bool(context), lines)
+def prompt_of(record: dict, question: Question, reader: Reader, context: str, tokenizer, window: int) -> Prompt:
+    """The prompt of one recall (`record` as recall_all makes it), at most `window` tokens long.
+
+    Where it would be longer, lines are left out: the earliest of those in the order of telling, else the least relevant.
+    UserError where it is too long without any line.
+    """
+    lines, positions, told = record["lines"], record["positions"], record["told"]
+
+    def with_lines(count: int) -> Prompt:
+        kept = slice(len(lines) - count, None) if told else slice(0, count)
+        shown = reader.arranged(lines[kept], positions[kept], told)
+        text = reader.prompt(question, shown, context)
+        ids = tuple(tokenizer(text, add_special_tokens=False).input_ids)
+        return Prompt(text, ids, question.form, bool(context), shown)
+
+    whole = with_lines(len(lines))
+    if len(whole.ids) <= window:
+        return whole
+    least, most = 0, len(lines) - 1  # the largest number of lines that fits is between them
+    while least < most:
+        middle = (least + most + 1) // 2
+        if len(with_lines(middle).ids) <= window:
+            least = middle
+        else:
+            most = middle - 1
+    prompt = with_lines(least)
+    if len(prompt.ids) > window:
+        raise UserError(f"question {question.qid}", f"needs {len(prompt.ids)} of {window} tokens without any fact", "shorten it")
+    return prompt
 
 
 def units(prompts: list[Prompt], size: int) -> list[list[Prompt]]:
