@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from loci.memories.base import Note, Query
 from loci.memories.ppr import DAMPING, LINKED, MOST_SYNONYMS, TRIPLE_WEIGHT, PprMemory, page_rank, start_of, synonyms, walk_of
+from loci.models.encoder import Encoder
+from loci.paths import MODELS
 
 ENCODER = FakeEncoder(512)
 NOBODY = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
@@ -155,3 +157,14 @@ def test_the_other_speaker_and_small_talk_leave_nothing():
     silent = memory.write("u0", notes[2:])
     assert memory.recall(silent, Query("dentist")).lines == ()
     assert memory.recall(memory.update(silent, notes[1]), Query("dentist")).lines == ("My dentist is Dr. Lee.",)
+
+
+@pytest.mark.skipif(not (MODELS / "minilm-l6").exists(), reason="needs models/minilm-l6")
+def test_with_the_real_encoder():
+    """No word of the question is in the sentence, and like names are synonyms where unlike ones are not."""
+    encoder = Encoder.load("minilm-l6")
+    memory = PprMemory(encoder, 1)
+    trace = memory.write("u0", notes_of("My dentist is Dr. Lee.", "My sister lives in Denver.", "I work at Kestrel Aviation."))
+    assert memory.recall(trace, Query("Who takes care of your teeth?")).sources == (("n0",),)
+    left, right, _ = synonyms(encoder.sentences(["my car", "the car I own", "my sister", "Denver"]))
+    assert list(zip(left, right, strict=True)) == [(0, 1)]

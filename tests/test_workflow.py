@@ -128,7 +128,7 @@ def copy(tmp_path_factory, tiny_folder) -> Path:
             shutil.copy2(ROOT / name, folder / name)
     shutil.copytree(tiny_folder, folder / "models" / "tiny")
     smoke = load_config(CONFIG / "smoke.yaml")
-    smoke["matrix"] |= {"seeds": [0], "batch": 8, "questions": dict.fromkeys(smoke["matrix"]["questions"], 3)}
+    smoke["matrix"] |= {"seeds": [0], "batch": 8, "questions": dict.fromkeys(smoke["matrix"]["questions"], 2)}
     (folder / "config" / "micro.yaml").write_text(yaml.safe_dump(smoke | MICRO), encoding="utf-8")
     return folder
 

@@ -13,6 +13,11 @@ GAP = "…"  # stands for the object inside a relation that goes on behind it: "
 # A name or a number: a capital or a digit, where the sentence does not begin. Small words may stand between two of them.
 _TOKEN = r"(?!I\b)(?:[A-Z0-9]|[a-z]+[A-Z])[\w.:'&/-]*"
 NAMED = re.compile(rf"(?<=\s){_TOKEN}(?:,?(?:\s+(?:and|of|the|de|la|du|van|von|&))*\s+{_TOKEN})*")
+# "The password at Juniper Falls is electric teapot": the name belongs to the slot where more is told about it.
+_LATER = re.compile(
+    r"(?:\s+\w+)*?\s+(?:is|are|was|were|as|in|on|at|near|by|behind|under|beside|inside|above|below|over)(?:\s+(?:an?|the))?\s+"
+    r"(?!(?:I|my|me|it|its|them|him|her|us|our|this|these|that)\b)(?=[\w'-]+(?:\s+(?!(?:I|my|me|its)\b)[\w'-]+)*$)"
+)
 # What may follow a value and is no part of it.
 _TAIL = re.compile(
     r"\s+(?:(?:for|to|with) (?:me|us|my \w+)|these days|at the moment|right now|each way|(?:every|each|a) (?:day|week|month|year)"
@@ -65,6 +70,8 @@ def parts_of(statement: str) -> tuple[str, str, str]:
     named = list(NAMED.finditer(text))
     if named:
         found = named[-1]
+        if later := _LATER.match(text, found.end()):
+            return text[: later.end()].rstrip(), text[later.end() :].strip(), ""
         return text[: found.start()].rstrip(), found.group(), text[found.end() :].strip()
     tail = _TAIL.search(text)
     body, after = (text[: tail.start()], tail.group().strip()) if tail else (text, "")
