@@ -36,9 +36,10 @@ def grown(user: User, size: int, corpus: list[Fact], seed: int) -> list[tuple[st
     own, rng = own_facts(user), random.Random(f"growth:{seed}:{user.uid}:{size}")
     added = size - len(own)
     acquaintances = about_others(seed)
-    people = rng.sample(acquaintances, min(len(acquaintances), added // 2))
-    if not 0 <= added - len(people) <= len(corpus):
-        raise UserError("growth.facts", f"{size} is out of reach", f"use {len(own)} to {len(own) + len(people) + len(corpus)}")
+    if not 0 <= added <= len(acquaintances) + len(corpus):
+        most = len(own) + len(acquaintances) + len(corpus)
+        raise UserError("growth.facts", f"{size} is out of reach", f"use {len(own)} to {most}")
+    people = rng.sample(acquaintances, min(len(acquaintances), max(added // 2, added - len(corpus))))
     things = [(f"corpus.{at}", corpus[at].statement) for at in rng.sample(range(len(corpus)), added - len(people))]
     told = own + people + things
     rng.shuffle(told)
