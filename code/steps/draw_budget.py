@@ -7,6 +7,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import ScalarFormatter
+
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style
 from loci.errors import run_step
@@ -40,6 +42,9 @@ def draw_panel(axes, ledger: Ledger, experiment: str, base: str, kind: str, memo
             **look_of(memory),
         )
     axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(ScalarFormatter())
+    axes.tick_params(axis="x", which="both", labelsize=7)
     axes.set_ylim(-0.04, 1.04)
 
 
@@ -55,7 +60,7 @@ def draw(ledger: Ledger, base: str):
         n = ledger[f"matrix.gold.{base}.{kind}.exact"]["n"]
         row[0].set_ylabel(f"{name}\nexact (share of n = {n})")
     for axes in panels[-1]:
-        axes.set_xlabel("Prompt of a question (tokens, examples included; log scale)")
+        axes.set_xlabel("Prompt tokens of a question (log scale)")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=6.5)
     figure.tight_layout(rect=(0, 0.09, 1, 1))

@@ -53,6 +53,9 @@ def draw_curves(axes, points: dict[str, list[tuple[int, dict]]], line: str = "-"
             **look_of(memory),
         )
     axes.set_xscale("log")
+    sizes = sorted({size for curve in points.values() for size, _ in curve})
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
     axes.set_ylim(-0.04, 1.04)
     return next(iter(points.values()))[0][1]["n"]
 
@@ -71,9 +74,11 @@ def draw(ledger: Ledger, base: str):
         n = draw_curves(axes, curves(ledger, rf"population\.(?P<memory>\w+)\.u(?P<size>\d+)\.shared\.{what}"))
         filtered = curves(ledger, rf"population\.(?P<memory>\w+)\.u(?P<size>\d+)\.filtered\.{what}")
         draw_curves(axes, filtered, line=":", named=False)
-        axes.set(xlabel="Users of one index (log scale; dotted: with a user filter)", ylabel=f"{label}\n(share of n = {n})")
-    handles, labels = recall.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=4, fontsize=7)
+        axes.set(xlabel="Users of one index (log; dotted: user filter)", ylabel=f"{label}\n(share of n = {n})")
+    named = {}
+    for axes in (recall, shared):
+        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(list(named.values()), list(named), loc="lower center", ncols=4, fontsize=7)
     figure.tight_layout(rect=(0, 0.08, 1, 1))
     return figure
 
