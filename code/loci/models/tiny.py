@@ -37,8 +37,8 @@ def make_tiny(out: Path, family: str = "llama", seed: int = 0, steps: int = 200)
     """Train a model of `family` ("llama" or "gpt_neox") for `steps` batches and save it to the folder `out`.
 
     Hidden width 64, 4 blocks, 4 heads (Llama: 2 key-value heads, tied embeddings; GPT-NeoX: parallel residual, untied),
-    vocabulary 259. The encoder ("bert") stays as drawn: its vectors are alike where bytes are alike. Raises UserError for an
-    unknown family or a folder that cannot be written.
+    vocabulary 259. The encoder ("bert") has one block and stays as drawn: its vectors are alike where bytes are alike.
+    Raises UserError for an unknown family or a folder that cannot be written.
     """
     name = next((name for name, of in MADE.items() if of == family), None)
     if name is None:
@@ -133,6 +133,7 @@ def _new_model(family: str) -> PreTrainedModel:
         "attn_implementation": "sdpa",
     }
     if family == "bert":
+        shape |= {"num_hidden_layers": 1}  # thousands of questions are read one by one
         del shape["use_cache"]
         return BertModel(BertConfig(**shape), add_pooling_layer=False)
     if family == "llama":
