@@ -64,7 +64,19 @@ def test_a_shared_index_with_and_without_a_user_filter():
     recall = Recall(("a", "b", "c", "d"), (("u1/x",), ("u2/x",), ("u1/y",), ("u1/z",)))
     assert STEP.only_of(recall, "u1", 2).lines == ("a", "c") and STEP.only_of(recall, "u2", 2).lines == ("b",)
     settings = {"matrix": {"k": 5}, "people": {"seed": 0}}
-    ledger, _ = STEP.grow_population("bm25", 6, USERS[2:], FakeEncoder(), settings)
-    for way, leaks in (("shared", 0.5), ("filtered", 0.0)):
-        assert (ledger[f"population.bm25.u6.{way}.leak"]["value"] > leaks) == (way == "shared")
+    ledger, _ = STEP.grow_population("bm25", 6, USERS[2:], FakeEncoder(), settings, "hand.json")
+    assert ledger["population.bm25.u6.shared.leak"]["value"] > 0.5
+    assert ledger["population.bm25.u6.filtered.leak"]["value"] == 0.0
     assert ledger["population.bm25.u6.filtered.at_5"]["value"] > ledger["population.bm25.u6.shared.at_5"]["value"]
+
+
+def test_one_point_of_own_growth():
+    settings = {"matrix": {"k": 5}, "people": {"seed": 0}, "growth": {"questions": 3, "read": ["all", "recent"]}}
+    for name, least, most in (("all", 1.0, 1.0), ("recent", 0.0, 0.3)):
+        ledger, times, kept = STEP.grow_own(name, 60, USERS[2:4], CORPUS, FakeEncoder(), settings, "hand.json")
+        for kind in ("direct", "paraphrase"):
+            found = ledger[f"growth.{name}.n60.{kind}.at_5"]
+            assert least <= found["value"] <= most and found["source"] == "hand.json"
+        assert ledger[f"growth.{name}.n60.bytes"]["value"] > 0
+        assert {key.rpartition(".")[2] for key in times} == {"write_ms_per_note", "recall_ms_p50", "recall_ms_p95"}
+        assert len(kept) == 6 and {record["notes"] for record in kept} == {60}

@@ -9,14 +9,16 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from loci.bench.people import asked_users, leak_questions
-from loci.bench.recalls import holds, recall_all, recalled_share
+from loci.bench.recalls import cost_entries, holds, recall_all, recalled_share
 from loci.bench.statistics import estimate
+from loci.bench.told import tell_notes
 from loci.config import load_config
 from loci.errors import run_step
 from loci.memories.base import Note, Query, Recall
@@ -48,35 +50,26 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def grow_own(name: str, size: int, users: list[User], corpus: list[Fact], encoder: Encoder, settings: dict) -> tuple:
+def grow_own(name: str, size: int, users: list[User], corpus: list[Fact], encoder: Encoder, settings: dict, source: str) -> tuple:
     """One point of the curve: ({key: entry}, {key: measured cost}, recalls that the reader gets)."""
     growth, k = settings["growth"], settings["matrix"]["k"]
-    memory, scores, spent, sizes, kept, writing = text_memory(name, encoder, k), [], [], [], [], []
+    memory, costs, kept = text_memory(name, encoder, k), {}, []
+    scores: dict[str, list] = {"direct": [], "paraphrase": []}
     for user in users:
         notes = [Note(key, sentence) for key, sentence in grown(user, size, corpus, settings["people"]["seed"])]
         stored = {key for key, _ in own_facts(user)}
-        questions = [
-            question for question in user.questions if question.kind in ("direct", "paraphrase") and question.key in stored
-        ]
-        records, costs = recall_all(
-            memory, user, questions, lambda one, notes=notes, user=user: one.write(user.uid, notes), [note.key for note in notes]
-        )
-        scores += [(record["uid"], record["qid"], recalled_share(record)) for record in records if record["kind"] == "direct"]
-        spent += costs.recall_ms
-        writing.append(costs.write_ms)
-        sizes.append((user.uid, "bytes", float(costs.nbytes)))
+        questions = [question for question in user.questions if question.kind in scores and question.key in stored]
+        write = partial(tell_notes, owner=user.uid, notes=notes)
+        records, costs[user.uid] = recall_all(memory, user, questions, write, [note.key for note in notes])
+        for record in records:
+            scores[record["kind"]].append((record["uid"], record["qid"], recalled_share(record)))
         direct = [record for record in records if record["kind"] == "direct"]
         asked = random.Random(f"growth:{user.uid}").sample(range(len(direct)), growth["questions"])
         kept += [{"write": "growth", "notes": size, **direct[at]} for at in sorted(asked) if name in growth["read"]]
     about = f"growth.{name}.n{size}"
-    entries = {f"{about}.direct.at_{k}": scores}
-    ledger = {key: estimate(found).entry("growth.json") for key, found in entries.items()}
-    ledger[f"{about}.bytes"] = estimate(sizes, proportion=False).entry("growth.json")
-    costs = {f"{about}.write_ms_per_note": {"value": float(np.mean(writing)), "n": len(writing), "source": "growth.json"}}
-    for label, share in (("p50", 50), ("p95", 95)):
-        value = float(np.percentile(spent, share))
-        costs[f"{about}.recall_ms_{label}"] = {"value": value, "n": len(spent), "source": "growth.json"}
-    return ledger, costs, kept
+    ledger = {f"{about}.{kind}.at_{k}": estimate(found).entry(source) for kind, found in scores.items()}
+    sizes, times = cost_entries(costs, about, source)
+    return ledger | sizes, times, kept
 
 
 def only_of(recall: Recall, uid: str, k: int) -> Recall:
@@ -85,7 +78,7 @@ def only_of(recall: Recall, uid: str, k: int) -> Recall:
     return replace(recall, lines=tuple(recall.lines[at] for at in mine), sources=tuple(recall.sources[at] for at in mine))
 
 
-def grow_population(name: str, count: int, users: list[User], encoder: Encoder, settings: dict) -> tuple:
+def grow_population(name: str, count: int, users: list[User], encoder: Encoder, settings: dict, source: str) -> tuple:
     """One point of the population curve: ({key: entry}, {key: measured cost})."""
     k, seed = settings["matrix"]["k"], settings["people"]["seed"]
     asked = users[:count]
@@ -108,8 +101,8 @@ def grow_population(name: str, count: int, users: list[User], encoder: Encoder, 
                 else:
                     found[f"{way}.at_{k}"].append((user.uid, question.qid, recalled_share(record)))
     about = f"population.{name}.u{count}"
-    ledger = {f"{about}.{measure}": estimate(scores).entry("growth.json") for measure, scores in found.items() if scores}
-    cost = {"value": float(np.percentile(spent, 95)), "n": len(spent), "source": "growth.json"}
+    ledger = {f"{about}.{measure}": estimate(scores).entry(source) for measure, scores in found.items() if scores}
+    cost = {"value": float(np.percentile(spent, 95)), "n": len(spent), "source": source}
     return ledger, {f"{about}.sort_all_ms_p95": cost}
 
 
@@ -136,11 +129,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     ledger, costs, kept = {}, {}, []
     points = [(name, size) for name in growth["memories"] for size in growth["facts"]]
     for name, size in tqdm(points, desc="own memory grows", unit="point"):
-        entries, spent, recalls = grow_own(name, size, users, corpus, encoder, settings)
+        entries, spent, recalls = grow_own(name, size, users, corpus, encoder, settings, args.out.name)
         ledger, costs, kept = ledger | entries, costs | spent, kept + recalls
     points = [(name, count) for name in growth["shared"] for count in growth["users"]]
     for name, count in tqdm(points, desc="shared index grows", unit="point"):
-        entries, spent = grow_population(name, count, users, encoder, settings)
+        entries, spent = grow_population(name, count, users, encoder, settings, args.out.name)
         ledger, costs = ledger | entries, costs | spent
     write_jsonl(args.recalls, kept)
     config = {"growth": growth, "k": settings["matrix"]["k"], "encoder": encoder.sha256, "users": [user.uid for user in users]}

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from loci.bench.people import asked_questions, asked_users, leak_questions
-from loci.bench.recalls import Costs, holds, recall_all, recalled_share
+from loci.bench.recalls import cost_entries, holds, recall_all, recalled_share
 from loci.bench.statistics import estimate
 from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
@@ -69,18 +68,6 @@ def measures(records: list[dict], questions: dict[str, Question], k: int, prefix
     return ledger
 
 
-def cost_entries(costs: list[Costs], users: list[User], prefix: str, source: str) -> tuple[dict, dict]:
-    """Ledger entries of bytes a user, and of milliseconds of writing a note and of recalling."""
-    sizes = [(user.uid, "bytes", float(cost.nbytes)) for user, cost in zip(users, costs, strict=True)]
-    recall_ms = [spent for cost in costs for spent in cost.recall_ms]
-    writing = {"value": float(np.mean([cost.write_ms for cost in costs])), "n": len(costs), "source": source}
-    times = {f"{prefix}.write_ms_per_note": writing}
-    for name, share in (("p50", 50), ("p95", 95)):
-        value = float(np.percentile(recall_ms, share))
-        times[f"{prefix}.recall_ms_{name}"] = {"value": value, "n": len(recall_ms), "source": source}
-    return {f"{prefix}.bytes": estimate(sizes, proportion=False).entry(source)}, times
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     inputs = {"users": args.users} | ({"conversations": args.conversations} if args.conversations else {})
@@ -96,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     all_questions = {user.uid: [*user.questions, *leak_questions(user, everybody)] for user in users}
     ledger, times, kept = {}, {}, []
     for name in tqdm(settings["matrix"]["memories"], desc="recall", unit="memory"):
-        memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"]), [], []
+        memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"]), {}, []
         for user in users:
             conversation = conversations.get(user.uid)
             if conversation:
@@ -105,12 +92,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 told, keys = partial(tell_facts, user=user), told_keys(user)
             found, cost = recall_all(memory, user, all_questions[user.uid], told, keys, conversation)
             records += found
-            costs.append(cost)
+            costs[user.uid] = cost
             wanted = {question.qid for question in asked[user.uid]}
             kept += [{"write": "dialogue" if conversations else "facts", **record} for record in found if record["qid"] in wanted]
         questions = {question.qid: question for asked_all in all_questions.values() for question in asked_all}
         ledger |= measures(records, questions, settings["matrix"]["k"], f"{experiment}.{name}", args.out.name)
-        size, spent = cost_entries(costs, users, f"{experiment}.{name}", args.out.name)
+        size, spent = cost_entries(costs, f"{experiment}.{name}", args.out.name)
         ledger, times = ledger | size, times | spent
     write_jsonl(args.recalls, kept)
     config = {"matrix": settings["matrix"], "encoder": encoder.sha256, "users": [user.uid for user in users]}

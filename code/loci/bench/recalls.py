@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from loci.bench.score import contains_any
+from loci.bench.statistics import estimate
 from loci.bench.told import query_of
 from loci.memories.text_trace import TextMemory, TextTrace
 from loci.worlds.dialogue_records import Conversation
@@ -59,6 +62,17 @@ def recall_all(
             }
         )
     return records, costs
+
+
+def cost_entries(costs: dict[str, Costs], prefix: str, source: str) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Ledger entries of bytes a user, and of milliseconds of writing a note and of recalling. costs: by user id."""
+    sizes = [(uid, "bytes", float(cost.nbytes)) for uid, cost in costs.items()]
+    spent = [milliseconds for cost in costs.values() for milliseconds in cost.recall_ms]
+    writing = float(np.mean([cost.write_ms for cost in costs.values()]))
+    times = {f"{prefix}.write_ms_per_note": {"value": writing, "n": len(costs), "source": source}}
+    for name, share in (("p50", 50), ("p95", 95)):
+        times[f"{prefix}.recall_ms_{name}"] = {"value": float(np.percentile(spent, share)), "n": len(spent), "source": source}
+    return {f"{prefix}.bytes": estimate(sizes, proportion=False).entry(source)}, times
 
 
 def recalled_share(record: dict) -> float:

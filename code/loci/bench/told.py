@@ -5,6 +5,11 @@ from loci.worlds.dialogue_records import Conversation
 from loci.worlds.records import Question, User
 
 
+def tell_notes(memory: Memory, owner: str, notes: list[Note]) -> Trace:
+    """The notes as they are, in order."""
+    return memory.write(owner, notes)
+
+
 def tell_facts(memory: Memory, user: User) -> Trace:
     """Fact write: every fact as a clean sentence, then the changes through `update` and `forget`."""
     trace = memory.write(user.uid, [Note(fact.key, fact.statement) for fact in user.facts])
