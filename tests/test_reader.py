@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from steps_path import load_step
 
 from loci.bench.reader import PROMPT_FILE, Reader
 from loci.errors import UserError
@@ -89,3 +90,17 @@ def test_a_missing_choice(tmp_path):
     path.write_text(json.dumps(parts), encoding="utf-8")
     with pytest.raises(UserError, match=r"prompt\.json: answer: missing"):
         Reader.load(path)
+
+
+def test_the_shortest_prompt_within_one_standard_error_of_the_best_is_chosen():
+    step = load_step("sweep_reader")
+    means = {
+        "best": {"a": 0.9, "b": 0.7},  # mean 0.8, standard error 0.1
+        "as good, shorter": {"a": 0.71, "b": 0.71},
+        "shortest, worse": {"a": 0.69, "b": 0.69},
+    }
+    tokens = {"best": 300.0, "as good, shorter": 100.0, "shortest, worse": 20.0}
+    assert step.chosen(means, tokens) == "as good, shorter"
+    assert step.chosen({name: {"a": of["a"]} for name, of in means.items()}, tokens) == "best"  # one user says nothing about errors
+    scores = {"x.exact": [("a", "1", 1.0), ("a", "2", 0.0), ("b", "1", 1.0)], "y.exact": [("a", "3", 0.0), ("b", "3", 1.0)]}
+    assert step.mean_by_user(scores, ["x", "y"]) == {"a": 0.25, "b": 1.0}

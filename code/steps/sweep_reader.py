@@ -6,6 +6,7 @@ random order, as retrieval would give; `without`, five facts of which none answe
 
 import argparse
 import random
+import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from loci.bench.decode import newline_tokens
 from loci.bench.people import context_text
 from loci.bench.reader import Reader
 from loci.bench.score import exact, says_not_known
-from loci.bench.statistics import estimate
+from loci.bench.statistics import by_user, estimate
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import Base, load_base, use_threads
@@ -100,8 +101,8 @@ def try_candidate(reader: Reader, graft: Graft, base: Base, asked: list[tuple[Us
     }
 
 
-def measures(answers: list[dict], questions: dict[str, Question]) -> dict[str, dict]:
-    """Estimates by kind and condition: exact, how often an answer is refused though it is there, and prompt tokens."""
+def scored(answers: list[dict], questions: dict[str, Question]) -> dict[str, list]:
+    """(user, item, score) by measure: exact by kind and condition, how often a known answer is refused, prompt tokens."""
     scores: dict[str, list] = defaultdict(list)
     for answer in answers:
         question, item = questions[answer["qid"]], (answer["uid"], f"{answer['qid']}:{answer['condition']}")
@@ -113,7 +114,24 @@ def measures(answers: list[dict], questions: dict[str, Question]) -> dict[str, d
         if question.form == "question":
             scores[f"refused.{answer['condition']}"].append((*item, says_not_known(answer["prediction"])))
             scores["prompt_tokens"].append((*item, float(answer["prompt_tokens"])))
-    return {name: estimate(found, name != "prompt_tokens").entry("reader.json") for name, found in scores.items()}
+    return dict(scores)
+
+
+def mean_by_user(scores: dict[str, list], chosen_by: list[str]) -> dict[str, float]:
+    """For each user the mean over the measures that the choice goes by."""
+    means = [by_user(scores[f"{measure}.exact"]) for measure in chosen_by]
+    return {user: sum(mean[user] for mean in means) / len(means) for user in means[0]}
+
+
+def chosen(means: dict[str, dict[str, float]], tokens: dict[str, float]) -> str:
+    """The shortest prompt among those within one standard error (over users) of the best mean (Breiman et al., 1984).
+
+    means: {candidate: {user: mean}}. tokens: {candidate: prompt tokens}.
+    """
+    overall = {name: statistics.mean(of.values()) for name, of in means.items()}
+    best = max(overall, key=overall.get)
+    error = statistics.stdev(means[best].values()) / len(means[best]) ** 0.5 if len(means[best]) > 1 else 0.0
+    return min((name for name in overall if overall[name] >= overall[best] - error), key=tokens.get)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -130,16 +148,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     base = load_base(settings["base"]["name"], args.model)
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
     identity = {"users": sha256_file(args.users), "model": base.model_sha256, "questions": sweep["questions"]}
-    frozen, items = Reader.load().sha256, []
+    frozen, items, means, tokens = Reader.load().sha256, [], {}, {}
     for name, reader in tqdm(readers.items(), desc="reader", unit="prompt"):
         shards = Shards(Path(__file__), {**identity, "reader": reader.sha256}, args.out.parent / "work")
         part = shards.get("answers") or shards.put("answers", try_candidate(reader, graft, base, asked, settings["matrix"]))
         about = {"candidate": name, "changes": sweep["candidates"][name], "sha256": reader.sha256}
-        found = rounded(measures(part["answers"], questions))
-        items.append({**about, "frozen": reader.sha256 == frozen, "measures": found, "answers": part["answers"]})
-    metrics = {"candidates": len(items), "users": len(users), "frozen": [item["candidate"] for item in items if item["frozen"]]}
+        scores = scored(part["answers"], questions)
+        found = {measure: estimate(of, measure != "prompt_tokens").entry(args.out.name) for measure, of in scores.items()}
+        means[name], tokens[name] = mean_by_user(scores, sweep["chosen_by"]), found["prompt_tokens"]["value"]
+        found["mean"] = estimate([(user, "mean", mean) for user, mean in means[name].items()]).entry(args.out.name)
+        items.append({**about, "frozen": reader.sha256 == frozen, "measures": rounded(found), "answers": part["answers"]})
+    choice = chosen(means, tokens)
+    frozen_names = [item["candidate"] for item in items if item["frozen"]]
+    metrics = {"candidates": len(items), "users": len(users), "chosen": choice, "frozen": frozen_names}
     write_json(args.out, result("sweep_reader", sweep, None, metrics, items, provenance.record()))
-    print(f"{args.out}: {len(items)} prompts on {len(users)} development users; freeze the choice in data/reader/prompt.json")
+    state = "is frozen" if choice in frozen_names else "is to be frozen in data/reader/prompt.json"
+    print(f"{args.out}: {len(items)} prompts on {len(users)} development users; the choice, '{choice}', {state}")
 
 
 if __name__ == "__main__":
