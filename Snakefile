@@ -26,6 +26,7 @@ except UserError as fault:
     os._exit(2)  # a WorkflowError would bury the line in a traceback and exit 1
 
 PROFILE = SETTINGS["profile"]
+THREADS = SETTINGS["threads"]
 BASE = SETTINGS["base"]["name"]
 SEEDS = SETTINGS["matrix"]["seeds"]
 CONFIG = f"config/{PROFILE}.yaml"

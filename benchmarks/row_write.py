@@ -48,7 +48,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", help="facts written with both; row_write.sizes when not given")
     parser.add_argument("--ours-alone", type=int, nargs="*", help="facts written with ours; row_write.ours_alone when not given")
     parser.add_argument("--seed", type=int, default=0, help="draws facts, first rows and minibatches (integer)")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     return parser.parse_args(argv)
 
 
@@ -212,12 +211,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__))
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     names = ("base", "engram", "write", "closed_form_scale", "row_write")
     chosen = {**settings["row_write"]}
     chosen |= {"sizes": args.sizes} if args.sizes else {}
     chosen |= {"ours_alone": args.ours_alone} if args.ours_alone is not None else {}
-    relevant = {**{name: settings[name] for name in names}, "row_write": chosen, "threads": args.threads}
+    relevant = {**{name: settings[name] for name in names}, "row_write": chosen, "threads": settings["threads"]}
     base = load_base(settings["base"]["name"], args.models / settings["base"]["name"])
     spec = EngramSpec.of(settings["engram"])
     cap, scale = chosen["cap_seconds"], settings["closed_form_scale"]["rows_unembed"]

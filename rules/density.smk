@@ -10,7 +10,7 @@ rule density:
         f"logs/{PROFILE}/density.log",
     benchmark:
         f"{OUT}/benchmarks/density.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=4500,
     params:

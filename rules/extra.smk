@@ -23,7 +23,7 @@ rule sweep_rows:
         f"logs/{PROFILE}/sweep_rows.log",
     benchmark:
         f"{OUT}/benchmarks/sweep_rows.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=4500,
     params:
@@ -47,7 +47,7 @@ rule sweep_reader:
         f"logs/{PROFILE}/sweep_reader.log",
     benchmark:
         f"{OUT}/benchmarks/sweep_reader.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=4500,
     params:
@@ -69,7 +69,7 @@ rule row_write:
         f"logs/{PROFILE}/row_write.log",
     benchmark:
         f"{OUT}/benchmarks/row_write.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=4500,
     params:

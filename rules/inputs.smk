@@ -8,7 +8,7 @@ rule fetch_model:
         f"logs/{PROFILE}/fetch_model.{{name}}.log",
     benchmark:
         f"{OUT}/benchmarks/fetch_model.{{name}}.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=3000,
     params:

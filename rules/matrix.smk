@@ -15,7 +15,7 @@ rule write_rows:
         f"logs/{PROFILE}/write_rows.{BASE}.s{{seed}}.log",
     benchmark:
         f"{OUT}/benchmarks/write_rows.{BASE}.s{{seed}}.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=3500,
     params:
@@ -40,7 +40,7 @@ rule ask_rows:
         f"logs/{PROFILE}/ask_rows.{BASE}.log",
     benchmark:
         f"{OUT}/benchmarks/ask_rows.{BASE}.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=4000,
     params:
@@ -67,7 +67,7 @@ rule recall_memories:
         f"logs/{PROFILE}/recall_memories.{{write}}.log",
     benchmark:
         f"{OUT}/benchmarks/recall_memories.{{write}}.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=2500,
     params:
@@ -95,7 +95,7 @@ rule ask_recalls:
         f"logs/{PROFILE}/ask_recalls.{BASE}.{{write}}.log",
     benchmark:
         f"{OUT}/benchmarks/ask_recalls.{BASE}.{{write}}.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=5000,
     params:
@@ -123,7 +123,7 @@ rule measure_side_effects:
         f"logs/{PROFILE}/side_effects.{BASE}.s{{seed}}.log",
     benchmark:
         f"{OUT}/benchmarks/side_effects.{BASE}.s{{seed}}.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=3500,
     params:
@@ -179,7 +179,7 @@ rule grow_memories:
         f"logs/{PROFILE}/grow_memories.log",
     benchmark:
         f"{OUT}/benchmarks/grow_memories.tsv"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=4000,
     params:

@@ -34,7 +34,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--recalls", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="recalls to be read (JSONL)"
     )
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = {"users": args.users} | {f"recalls.{at}": path for at, path in enumerate(args.recalls)}
     provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     matrix, questions = settings["matrix"], questions_of(load_users(args.users), settings)
     records = [record for path in args.recalls for record in read_jsonl(path, "run recall_memories.py")]
     unknown = next((record["qid"] for record in records if record["qid"] not in questions), None)

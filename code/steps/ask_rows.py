@@ -40,7 +40,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="results of write_rows.py, one a seed"
     )
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
@@ -96,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__), {"users": args.users} | {f"rows.{at}": path for at, path in enumerate(args.rows)})
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     everybody = load_users(args.users)
     users = asked_users(everybody, settings)
     base, reader = load_base(settings["base"]["name"], args.model), Reader.load()

@@ -31,7 +31,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__))
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     base = load_base(settings["base"]["name"], args.model)
     spec = EngramSpec.of(settings["engram"])
     writer = Writer(UpperStack(Graft(base.model, base.tokenizer, spec)), base.tokenizer)

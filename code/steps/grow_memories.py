@@ -44,7 +44,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpora", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)"
     )
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--recalls", type=Path, required=True, default=argparse.SUPPRESS, help="what the reader gets (JSONL)")
     return parser.parse_args(argv)
@@ -122,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = {"users": args.users} | {f"corpora.{at}": path for at, path in enumerate(args.corpora)}
     provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     users, growth = asked_users(load_users(args.users), settings), settings["growth"]
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)

@@ -33,7 +33,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--rows", type=Path, required=True, default=argparse.SUPPRESS, help="result of write_rows.py, same seed")
     parser.add_argument("--seed", type=int, default=0, help="seed of the rows (integer)")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__), {"users": args.users, "rows": args.rows})
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     users = asked_users(load_users(args.users), settings)
     base = load_base(settings["base"]["name"], args.model)
     spec = EngramSpec.of(settings["engram"])

@@ -40,7 +40,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sweep", type=Path, default=CONFIG / "sweep_reader.yaml", help="candidates (YAML)")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -139,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     provenance = Provenance(Path(__file__), {"users": args.users, "sweep": args.sweep})
     settings, sweep = load_config(args.config), yaml.safe_load(read_text(args.sweep, "give a YAML file of candidates"))
     readers = {name: Reader.load(changes={**sweep["base"], **changes}) for name, changes in sweep["candidates"].items()}
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     users = [user for user in load_users(args.users) if user.split == "dev"][: sweep["users"]]
     if not users:
         raise UserError(args.users, "holds no development user", "make some with make_people.py --dev")

@@ -41,7 +41,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sweep", type=Path, default=CONFIG.parent / "config" / "sweep_rows.yaml", help="variants (YAML)")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -110,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     unknown = sorted({variant["strategy"] for variant in sweep["variants"].values()} - set(STRATEGIES))
     if unknown:
         raise UserError(f"{args.sweep}: strategy", f"{unknown[0]!r} is unknown", f"use one of {', '.join(STRATEGIES)}")
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     users = [user for user in load_users(args.users) if user.split == "dev"][: sweep["users"]]
     base = load_base(settings["base"]["name"], args.model)
     shards = Shards(Path(__file__), {"settings": settings, "users": sha256_file(args.users)}, args.out.parent / "work")

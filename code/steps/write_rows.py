@@ -35,7 +35,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--seed", type=int, default=0, help="redraws initial rows, minibatches and writing contexts (integer)")
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__), {"users": args.users})
     settings = load_config(args.config)
-    use_threads(args.threads)
+    use_threads(settings["threads"])
     users = asked_users(load_users(args.users), settings)
     base = load_base(settings["base"]["name"], args.model)
     spec = EngramSpec.of(settings["engram"])
