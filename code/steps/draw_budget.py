@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.ticker import ScalarFormatter
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, draw_intervals, ordered, plt, save, use_style
 from loci.errors import run_step
 
 WRITES = {"matrix": "Told in clean sentences", "matrix_dialogue": "Told in conversations"}
@@ -26,21 +26,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def draw_panel(axes, ledger: Ledger, experiment: str, base: str, kind: str, memories: list[str]) -> None:
-    """One panel: exact answers of a kind against prompt tokens of a question, with 95 % intervals."""
+    """One panel: exact answers of a kind against prompt tokens of a question, both with 95 % intervals."""
     for memory in memories:
         y = ledger[f"{experiment}.{memory}.{base}.{kind}.exact"]
         x = ledger[f"{experiment}.{memory}.{base}.question.prompt_tokens"]
-        axes.errorbar(
-            x["value"],
-            y["value"],
-            yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
-            linestyle="none",
-            markersize=5,
-            elinewidth=0.7,
-            capsize=1.5,
-            label=name_of(memory),
-            **look_of(memory),
-        )
+        draw_intervals(axes, [x], [y], memory)
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(ScalarFormatter())

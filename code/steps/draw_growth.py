@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, draw_intervals, name_of, ordered, plt, save, use_style
 from loci.errors import UserError, run_step
 
 
@@ -36,22 +36,9 @@ def curves(ledger: Ledger, pattern: str) -> dict[str, list[tuple[int, dict]]]:
 def draw_curves(axes, points: dict[str, list[tuple[int, dict]]], line: str = "-", named: bool = True) -> int:
     """A curve with 95 % intervals for each memory; gives n of the first point."""
     for memory, curve in points.items():
-        entries = [entry for _, entry in curve]
-        values = [entry["value"] for entry in entries]
-        below = [entry["value"] - entry["low"] for entry in entries]
-        above = [entry["high"] - entry["value"] for entry in entries]
-        axes.errorbar(
-            [size for size, _ in curve],
-            values,
-            yerr=[below, above],
-            linestyle=line,
-            linewidth=1,
-            markersize=4,
-            elinewidth=0.6,
-            capsize=1.5,
-            label=name_of(memory) if named else None,
-            **look_of(memory),
-        )
+        sizes, entries = zip(*curve, strict=True)
+        label = name_of(memory) if named else None
+        draw_intervals(axes, list(sizes), list(entries), memory, linestyle=line, linewidth=1, markersize=4, label=label)
     axes.set_xscale("log")
     sizes = sorted({size for curve in points.values() for size, _ in curve})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

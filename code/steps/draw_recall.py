@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, draw_intervals, ordered, plt, save, use_style
 from loci.errors import run_step
 
 KINDS = {"statement": "Bare statement", "midconv": "Statement in mid-conversation", "direct": "Direct question"}
@@ -32,18 +32,7 @@ def draw_panel(axes, ledger: Ledger, base: str, memories: list[str], kind: str, 
     """One panel: exact recall of a kind of question against another measure, both with 95 % intervals."""
     for memory in memories:
         y, x = ledger[f"matrix.{memory}.{base}.{kind}.exact"], ledger[f"matrix.{memory}.{base}.{across}"]
-        axes.errorbar(
-            x["value"],
-            y["value"],
-            xerr=[[x["value"] - x["low"]], [x["high"] - x["value"]]],
-            yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
-            linestyle="none",
-            markersize=5,
-            elinewidth=0.8,
-            capsize=1.5,
-            label=name_of(memory),
-            **look_of(memory),
-        )
+        draw_intervals(axes, [x], [y], memory)
     prior = ledger[f"matrix.prior.{base}.{kind}.exact"]
     axes.axhline(prior["value"], color="#444444", linewidth=0.8, linestyle=":", label="question-only prior (control)")
     axes.set_ylim(-0.04, 1.04)

@@ -22,11 +22,11 @@ _LOOK = {
     "managed_graph": ("managed, graph", "#D55E00", "v"),
     "episodic": ("episodes", "#CC79A7", "P"),
     "ppr": ("triples, PageRank", "#56B4E9", "d"),
-    "rows": ("rows, contextual joint", "#0072B2", "o"),
+    "rows": ("rows, contextual joint", "#0072B2", "p"),
     "rows_joint": ("rows, joint", "#56B4E9", "s"),
     "rows_opt": ("rows, one at a time", "#009E73", "^"),
     "rows_dual": ("rows, value and gate (closed form)", "#E69F00", "D"),
-    "rows_unembed": ("rows, unembedding (closed form)", "#D55E00", "v"),
+    "rows_unembed": ("rows, unembedding (closed form)", "#D55E00", "h"),
     "rows_wte": ("rows, token embedding (control)", "#CC79A7", "<"),
     "rows_random": ("random rows, equal norm (control)", "#999999", "P"),
     "rows_donor": ("another user's rows (control)", "#666666", "d"),
@@ -50,6 +50,20 @@ def look_of(memory: str) -> dict[str, str]:
 def ordered(memories: list[str]) -> list[str]:
     """The memories in the order of figures and tables."""
     return [memory for memory in _LOOK if memory in memories]
+
+
+def draw_intervals(axes, x: list, y: list[dict], memory: str, **keywords) -> None:
+    """Points of a memory with the 95 % intervals of their ledger entries. x: numbers, or ledger entries too."""
+    measured = isinstance(x[0], dict)
+    ends = {"yerr": _ends(y)} | ({"xerr": _ends(x)} if measured else {})
+    looks = {"linestyle": "none", "markersize": 5, "elinewidth": 0.7, "capsize": 1.5, "label": name_of(memory), **look_of(memory)}
+    at = [one["value"] for one in x] if measured else x
+    axes.errorbar(at, [one["value"] for one in y], **ends, **{**looks, **keywords})
+
+
+def _ends(entries: list[dict]) -> list[list[float]]:
+    """Distances from each value down and up to the ends of its interval: [2, n]."""
+    return [[one["value"] - one["low"] for one in entries], [one["high"] - one["value"] for one in entries]]
 
 
 def use_style() -> None:
