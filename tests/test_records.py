@@ -82,6 +82,11 @@ BAD_USERS = [
     (lambda user: user["questions"][0].update(context_id="dev.chat.0"), r"questions\[u000.statement.name\].context_id"),
     (lambda user: user["questions"][-1].update(answer="Bo"), r"questions\[.*\].answer: is given for kind unknown"),
     (lambda user: user["questions"][1].update(qid="u000.statement.name"), r"questions\[1\].qid: .* occurs twice"),
+    (
+        lambda user: user["facts"][3].update(answer="a\tb", accepted=["a\tb"], statement="I am a\tb.", wordings=[]),
+        r"facts\[3\]: facts\[timezone\].statement: holds the control character U\+0009",
+    ),
+    (lambda user: user["questions"][0].update(text="Why?" * 600), r"questions\[.*\].text: has 2400 characters, more than 2000"),
     (lambda user: user["facts"][3].update(wordings=["I moved."]), r"facts\[timezone\].wordings\[0\]: does not hold the answer"),
     (lambda user: user["facts"][3].update(wordings="I moved."), r"facts\[3\]: wordings: is text; make it a list"),
     (lambda user: user["changes"][0].update(key="moon"), r"changes\[0\].key: names the fact 'moon'"),

@@ -8,9 +8,10 @@ from safetensors.numpy import save as to_safetensors
 
 from loci.bench.told import query_of, tell_conversation, tell_facts, turns_of
 from loci.errors import UserError
-from loci.memories.base import LONGEST_NOTE, LONGEST_QUERY, Note, Query, Recall
+from loci.memories.base import Note, Query, Recall
 from loci.memories.text import AllMemory, GoldMemory, NoMemory, RecentMemory, at_positions, recalled
 from loci.memories.text_trace import TextMemory, TextTrace, best, forgotten, updated
+from loci.worlds.checks import LONGEST_QUESTION, LONGEST_TEXT
 from loci.worlds.dialogue_records import Conversation, Session, Turn
 from loci.worlds.records import Change, Fact, Question, User
 
@@ -32,7 +33,7 @@ def test_what_an_index_and_a_reader_see_of_a_note():
         ({"key": ""}, "note.key: is empty; give the note the key of its fact or turn"),
         ({"text": ""}, "note[city].text: is empty; write something"),
         ({"text": " \u00a0 "}, "note[city].text: is empty; write something"),
-        ({"text": "x" * (LONGEST_NOTE + 1)}, "note[city].text: has 4001 characters, more than 4000; shorten it"),
+        ({"text": "x" * (LONGEST_TEXT + 1)}, "note[city].text: has 4001 characters, more than 4000; shorten it"),
         ({"text": "a\nb"}, "note[city].text: holds the control character U+000A; take it out"),
         ({"text": "a\tb"}, "note[city].text: holds the control character U+0009; take it out"),
         ({"text": "a\x00b"}, "note[city].text: holds the control character U+0000; take it out"),
@@ -52,13 +53,13 @@ def test_a_bad_note_is_refused_in_one_line(fields, expected):
 
 
 def test_odd_but_right_notes():
-    for text in ("x", "x" * LONGEST_NOTE, "我住在格拉茨。", "e\u0301", "a\u200db", "🦷"):
+    for text in ("x", "x" * LONGEST_TEXT, "我住在格拉茨。", "e\u0301", "a\u200db", "🦷"):
         assert Note("a", text).text == text
 
 
 def test_a_bad_query_is_refused():
-    assert Query("x" * LONGEST_QUERY).needed == ()
-    for text in ("", " ", "x" * (LONGEST_QUERY + 1), "a\rb"):
+    assert Query("x" * LONGEST_QUESTION).needed == ()
+    for text in ("", " ", "x" * (LONGEST_QUESTION + 1), "a\rb"):
         with pytest.raises(UserError, match=r"^question.text: "):
             Query(text)
 

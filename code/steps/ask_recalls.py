@@ -23,6 +23,7 @@ from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_jsonl, result, sha256_file, sha256_text, write_json, write_jsonl
 from loci.shards import Shards
+from loci.worlds.checks import located, member
 from loci.worlds.records import Question, User, load_users
 
 
@@ -45,6 +46,18 @@ def questions_of(users: list[User], settings: dict) -> dict[str, Question]:
     return {question.qid: question for user in users for question in user.questions} | {one.qid: one for one in found}
 
 
+def recalls_of(path: Path, questions: dict[str, Question]) -> list[dict]:
+    """The recalls of a file; UserError for one that lacks a field or answers none of the questions."""
+    records = read_jsonl(path, "run recall_memories.py")
+    for number, record in enumerate(records, 1):
+        where = f"{path}: line {number}"
+        for name, kind in (("qid", str), ("lines", list), ("positions", list)):
+            located(where, member, record, name, kind)
+        if record["qid"] not in questions:
+            raise UserError(f"{where}: {record['qid']}", "is no question of these users", "recall again for these users")
+    return records
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     inputs = {"users": args.users} | {f"recalls.{at}": path for at, path in enumerate(args.recalls)}
@@ -52,10 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     use_threads(settings["threads"])
     matrix, questions = settings["matrix"], questions_of(load_users(args.users), settings)
-    records = [record for path in args.recalls for record in read_jsonl(path, "run recall_memories.py")]
-    unknown = next((record["qid"] for record in records if record["qid"] not in questions), None)
-    if unknown:
-        raise UserError(f"{args.recalls[0]}: {unknown}", "is no question of these users", "recall again for these users")
+    records = [record for path in args.recalls for record in recalls_of(path, questions)]
     base, reader = load_base(settings["base"]["name"], args.model), Reader.load()
     graft, ends = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"])), newline_tokens(base.tokenizer)
     asked = [questions[record["qid"]] for record in records]

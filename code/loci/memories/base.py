@@ -5,16 +5,13 @@ what it keeps of one user, a `Recall` what the reader gets for one question: lin
 neither. Traces are values: `update` and `forget` give a new one and leave the old one as it was.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from loci.errors import UserError
 from loci.models.rows import RowMap
-
-LONGEST_NOTE = 4000  # characters; the longest turn of LOCOMO has about 500
-LONGEST_QUERY = 2000
+from loci.worlds.checks import LONGEST_QUESTION, LONGEST_TEXT, check_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +31,10 @@ class Note:
     def __post_init__(self) -> None:
         if not self.key:
             raise UserError("note.key", "is empty", "give the note the key of its fact or turn")
-        check_line(f"note[{self.key}].text", self.text, LONGEST_NOTE)
+        check_line(f"note[{self.key}].text", self.text, LONGEST_TEXT)
         for name in ("key", "speaker", "date"):  # they stand in the reader's line or in the file beside the text
             if value := getattr(self, name):
-                check_line(f"note[{self.key}].{name}", value, LONGEST_NOTE)
+                check_line(f"note[{self.key}].{name}", value, LONGEST_TEXT)
 
     @property
     def spoken(self) -> str:
@@ -53,7 +50,7 @@ class Query:
     needed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_line("question.text", self.text, LONGEST_QUERY)
+        check_line("question.text", self.text, LONGEST_QUESTION)
 
 
 @dataclass(frozen=True)
@@ -94,14 +91,3 @@ class Memory(Protocol):
 
     def forget(self, trace: Trace, key: str) -> Trace:
         """The trace as if nothing had been told under `key`; UserError where nothing was."""
-
-
-def check_line(where: str, text: str, longest: int) -> None:
-    """UserError unless the text is one line of 1 to `longest` characters without control characters."""
-    if not text.strip():
-        raise UserError(where, "is empty", "write something")
-    if len(text) > longest:
-        raise UserError(where, f"has {len(text)} characters, more than {longest}", "shorten it")
-    odd = next((character for character in text if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")), None)
-    if odd is not None:
-        raise UserError(where, f"holds the control character U+{ord(odd):04X}", "take it out")

@@ -1,10 +1,13 @@
 """Reading JSON that somebody else wrote: every fault becomes a UserError that names the place, and a remedy."""
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from loci.errors import UserError
 
+LONGEST_TEXT = 4000  # characters of a fact or a turn; the longest turn of LOCOMO has about 500
+LONGEST_QUESTION = 2000
 _NAMES = {str: "text", int: "a whole number", list: "a list", dict: "an object"}
 _T = TypeVar("_T")
 
@@ -13,6 +16,15 @@ def require(holds: bool, where: str, what: str, remedy: str) -> None:
     """A UserError unless `holds`."""
     if not holds:
         raise UserError(where, what, remedy)
+
+
+def check_line(where: str, text: str, longest: int) -> None:
+    """UserError unless the text is one line of 1 to `longest` characters without control characters."""
+    require(bool(text.strip()), where, "is empty", "write something")
+    require(len(text) <= longest, where, f"has {len(text)} characters, more than {longest}", "shorten it")
+    if not text.isprintable():  # quick, and nearly always enough; it also minds characters that are allowed here
+        odd = next((one for one in text if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp")), None)
+        require(odd is None, where, f"holds the control character U+{ord(odd or ' '):04X}", "take it out")
 
 
 def member(obj: object, name: str, kind: type[_T], default: _T | None = None) -> _T:

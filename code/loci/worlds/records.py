@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loci.errors import UserError
 from loci.results import read_json, write_bytes, write_json
-from loci.worlds.checks import distinct, each, located, member, require, texts
+from loci.worlds.checks import LONGEST_QUESTION, LONGEST_TEXT, check_line, distinct, each, located, member, require, texts
 
 SCHEMA = 1
 KINDS = ("statement", "direct", "paraphrase", "midconv", "indirect", "chained", "updated", "deleted", "unknown", "other")
@@ -257,7 +257,12 @@ def _check_schema(obj: object) -> None:
 
 def _fact(obj: object) -> Fact:
     plain = [member(obj, name, str) for name in ("key", "answer", "statement")]
-    return Fact(*plain, texts(obj, "accepted"), texts(obj, "wordings", []))
+    fact = Fact(*plain, texts(obj, "accepted"), texts(obj, "wordings", []))
+    for text in (fact.statement, *fact.wordings):
+        check_line(
+            f"facts[{fact.key}].statement" if text is fact.statement else f"facts[{fact.key}].wordings", text, LONGEST_TEXT
+        )
+    return fact
 
 
 def _change(obj: object) -> Change:
@@ -270,7 +275,9 @@ def _change(obj: object) -> Change:
 def _question(obj: object) -> Question:
     plain = [member(obj, name, str) for name in ("qid", "kind", "key", "text", "answer")]
     optional = {name: member(obj, name, str, default) for name, default in _OPTIONAL.items()}
-    return Question(*plain, texts(obj, "accepted"), texts(obj, "required_fact_keys"), **optional)
+    question = Question(*plain, texts(obj, "accepted"), texts(obj, "required_fact_keys"), **optional)
+    check_line(f"questions[{question.qid}].text", question.text, LONGEST_QUESTION)
+    return question
 
 
 def _as_json(record: Fact | Change | Question) -> dict:
