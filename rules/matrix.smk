@@ -60,6 +60,7 @@ rule recall_memories:
         encoder=f"models/{ENCODER}/loci_model.json",
         users=USERS,
         conversations=lambda wildcards: [DIALOGUES] if wildcards.write == "dialogue" else [],
+        model=[MODEL] if "managed_llm" in SETTINGS["matrix"]["memories"] else [],
     output:
         result=f"{_MATRIX}/recall.{{write}}.json",
         recalls=f"{_MATRIX}/recalls.{{write}}.jsonl",
@@ -72,7 +73,7 @@ rule recall_memories:
         mem_mb=2500,
     params:
         code=code_of("recall_memories.py"),
-        settings=settings_of("encoder", "people", "matrix"),
+        settings=settings_of("base", "encoder", "people", "matrix"),
         options=lambda wildcards, input: f"--config {CONFIG} --users {input.users}"
         + (f" --conversations {input.conversations}" if wildcards.write == "dialogue" else ""),
     wildcard_constraints:

@@ -12,17 +12,18 @@ import pytest
 from fake_encoder import FakeEncoder
 
 from loci.errors import UserError
-from loci.memories.base import LONGEST_NOTE, Note, Query
-from loci.memories.registry import NEEDS_ENCODER, TEXT_MEMORIES, text_memory
+from loci.memories.base import Note, Query
+from loci.memories.registry import NEEDS_ENCODER, NEEDS_MODEL, TEXT_MEMORIES, text_memory
 from loci.memories.text_trace import TextTrace
 from loci.paths import ROOT
+from loci.worlds.checks import LONGEST_TEXT
 
 K = 4
 SHORT = [name for name in TEXT_MEMORIES if name not in ("gold", "all")]  # at most K lines
 KEEPING = [name for name in TEXT_MEMORIES if name != "none"]
 # What they keep is a function of the notes that are left. Managed memories decide as they go: what a note once did to
 # another one is not undone.
-APPEND_ONLY = [name for name in TEXT_MEMORIES if name not in ("managed", "managed_graph")]
+APPEND_ONLY = [name for name in TEXT_MEMORIES if name not in ("managed", "managed_graph", "managed_llm")]
 STARTS = {
     "name": "My name is",
     "dentist": "My dentist is",
@@ -60,7 +61,8 @@ TOLD = {"clean": clean, "turns": turns}
 
 
 def make(name, k=K, sha256="fake"):
-    return text_memory(name, FakeEncoder(sha256=sha256) if name in NEEDS_ENCODER else None, k)
+    encoder = FakeEncoder(sha256=sha256) if name in NEEDS_ENCODER else None
+    return text_memory(name, encoder, k, (lambda _prompt: "ADD") if name in NEEDS_MODEL else None)
 
 
 def saved(trace, folder):
@@ -90,9 +92,9 @@ def told(request):
 
 
 def test_the_registry():
-    rows = "none gold all recent bm25 bm25w dense hybrid late managed managed_graph episodic ppr"
+    rows = "none gold all recent bm25 bm25w dense hybrid late managed managed_graph episodic ppr managed_llm"
     assert " ".join(TEXT_MEMORIES) == rows
-    assert " ".join(NEEDS_ENCODER) == "dense hybrid late managed managed_graph episodic ppr"
+    assert " ".join(NEEDS_ENCODER) == "dense hybrid late managed managed_graph episodic ppr managed_llm"
 
 
 @pytest.mark.parametrize("name", TEXT_MEMORIES)
@@ -105,6 +107,8 @@ def test_bad_names_and_arguments_are_refused():
         text_memory("bm52", None, K)
     with pytest.raises(UserError, match="memory: ppr: needs an encoder"):
         text_memory("ppr", None, K)
+    with pytest.raises(UserError, match="memory: managed_llm: needs a language model"):
+        text_memory("managed_llm", FakeEncoder(), K)
     for k in (0, -1):
         with pytest.raises(UserError, match=f"k: is {k}; recall at least one line"):
             text_memory("recent", None, k)
@@ -343,7 +347,7 @@ def test_odd_texts_are_kept_as_they_are(name, tmp_path):
         "?!",
         "the of and",
         "My motto is " + "word " * 700 + "end.",
-        "x" * LONGEST_NOTE,
+        "x" * LONGEST_TEXT,
         'I say "quoted", {braced} and \\escaped.',
         "My  name  is   spaced\u00a0out.",
     ]

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from loci.bench.completion import completer
 from loci.bench.people import asked_questions, asked_users, leak_questions
 from loci.bench.recalls import cost_entries, holds, recall_all, recalled_share
-from loci.bench.statistics import estimate
+from loci.bench.statistics import Estimate, estimate, wilson
 from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
 from loci.errors import UserError, run_step
-from loci.memories.registry import text_memory
+from loci.memories.llm_decider import ModelDecider
+from loci.memories.registry import NEEDS_MODEL, text_memory
 from loci.models.base import use_threads
 from loci.models.encoder import Encoder
 from loci.paths import GENERATED
@@ -34,6 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--conversations", type=Path, help="their dialogues, made by make_dialogues.py (JSON), for that write")
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
+    parser.add_argument("--model", type=Path, help="folder of the base model, for a memory that asks it; models/<base.name>")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--recalls", type=Path, required=True, default=argparse.SUPPRESS, help="what the reader gets (JSONL)")
     return parser.parse_args(argv)
@@ -67,6 +70,12 @@ def measures(records: list[dict], questions: dict[str, Question], k: int, prefix
     return ledger
 
 
+def unreadable(decider: ModelDecider, source: str) -> dict:
+    """Share of a model's decisions that could not be read as one, with Wilson's interval."""
+    share = decider.invalid / decider.asked
+    return Estimate(share, *wilson(share, decider.asked), decider.asked).entry(source)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     inputs = {"users": args.users} | ({"conversations": args.conversations} if args.conversations else {})
@@ -80,9 +89,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
     asked = {user.uid: asked_questions(user, everybody, settings) for user in users}
     all_questions = {user.uid: [*user.questions, *leak_questions(user, everybody)] for user in users}
+    complete = completer(settings, args.model) if set(NEEDS_MODEL) & set(settings["matrix"]["memories"]) else None
     ledger, times, kept = {}, {}, []
     for name in tqdm(settings["matrix"]["memories"], desc="recall", unit="memory"):
-        memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"]), {}, []
+        memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"], complete), {}, []
         for user in users:
             conversation = conversations.get(user.uid)
             if conversation:
@@ -96,6 +106,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             kept += [{"write": "dialogue" if conversations else "facts", **record} for record in found if record["qid"] in wanted]
         questions = {question.qid: question for asked_all in all_questions.values() for question in asked_all}
         ledger |= measures(records, questions, settings["matrix"]["k"], f"{experiment}.{name}", args.out.name)
+        if name in NEEDS_MODEL:
+            ledger[f"{experiment}.{name}.unreadable"] = unreadable(memory.decider, args.out.name)
         size, spent = cost_entries(costs, f"{experiment}.{name}", args.out.name)
         ledger, times = ledger | size, times | spent
     write_jsonl(args.recalls, kept)

@@ -20,6 +20,7 @@ _LOOK = {
     "late": ("late interaction", "#0072B2", "^"),
     "managed": ("managed", "#D55E00", "o"),
     "managed_graph": ("managed, graph", "#D55E00", "v"),
+    "managed_llm": ("managed, the model decides", "#D55E00", "x"),
     "episodic": ("episodes", "#CC79A7", "P"),
     "ppr": ("triples, PageRank", "#56B4E9", "d"),
     "rows": ("rows, contextual joint", "#0072B2", "p"),

@@ -7,7 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from loci.memories.extract import Statement
+from loci.memories.managed import ManagedMemory
 from loci.memories.slots import Decision
+from loci.models.encoder import Encoder
+
+Complete = Callable[[str], str]  # prompt -> the model's text
 
 _RULES = (
     "You keep the memory of one user. Decide what the new statement does to it.\n"
@@ -18,9 +22,9 @@ _ANSWER = re.compile(r"^\W*(?:(?P<alone>ADD|NOOP|NONE)|(?P<action>UPDATE|DELETE)
 
 
 class ModelDecider:
-    """complete: prompt -> the model's text. `asked` and `invalid` count the calls and the answers that could not be read."""
+    """`asked` and `invalid` count the calls and the answers that could not be read."""
 
-    def __init__(self, complete: Callable[[str], str]):
+    def __init__(self, complete: Complete):
         self._complete = complete
         self.asked = self.invalid = 0
 
@@ -31,6 +35,16 @@ class ModelDecider:
             self.invalid += 1
             return Decision("ADD")
         return decision
+
+
+class ManagedModelMemory(ManagedMemory):
+    """A managed memory whose decisions a language model takes; statements are found by rules as in ManagedMemory."""
+
+    name = "managed_llm"
+
+    def __init__(self, encoder: Encoder, k: int, complete: Complete):
+        self.decider = ModelDecider(complete)
+        super().__init__(encoder, k, self.decider)
 
 
 def prompt_of(statement: Statement, memories: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from loci.memories.episodic import EpisodicMemory
 from loci.memories.hybrid import HybridMemory
 from loci.memories.late import LateMemory
 from loci.memories.lexical import Bm25Memory, Bm25WindowMemory
+from loci.memories.llm_decider import Complete, ManagedModelMemory
 from loci.memories.managed import ManagedMemory
 from loci.memories.managed_graph import ManagedGraphMemory
 from loci.memories.ppr import PprMemory
@@ -33,13 +34,15 @@ _ENCODED: dict[str, Callable[[Encoder, int], TextMemory]] = {
     "episodic": EpisodicMemory,
     "ppr": PprMemory,
 }
-NEEDS_ENCODER = tuple(_ENCODED)
+_ASKING: dict[str, Callable[[Encoder, int, Complete], TextMemory]] = {"managed_llm": ManagedModelMemory}
+NEEDS_MODEL = tuple(_ASKING)
+NEEDS_ENCODER = (*_ENCODED, *NEEDS_MODEL)
 TEXT_MEMORIES = (*_PLAIN, *NEEDS_ENCODER)
 
 
-def text_memory(name: str, encoder: Encoder | None, k: int) -> TextMemory:
+def text_memory(name: str, encoder: Encoder | None, k: int, complete: Complete | None = None) -> TextMemory:
     """The memory of that id, which recalls at most `k` lines where it chooses; `encoder` may be None where it is not in
-    NEEDS_ENCODER. UserError for an unknown id, a missing encoder or k below 1."""
+    NEEDS_ENCODER, `complete` where it is not in NEEDS_MODEL. UserError for an unknown id, what is missing, or k below 1."""
     if name not in TEXT_MEMORIES:
         raise UserError(f"memory: {name}", "is not known", f"use one of {', '.join(TEXT_MEMORIES)}")
     if k < 1:
@@ -48,4 +51,8 @@ def text_memory(name: str, encoder: Encoder | None, k: int) -> TextMemory:
         return _PLAIN[name](k)
     if encoder is None:
         raise UserError(f"memory: {name}", "needs an encoder", "load one with Encoder.load")
-    return _ENCODED[name](encoder, k)
+    if name in _ENCODED:
+        return _ENCODED[name](encoder, k)
+    if complete is None:
+        raise UserError(f"memory: {name}", "needs a language model", "give one as `complete`")
+    return _ASKING[name](encoder, k, complete)
