@@ -97,9 +97,10 @@ def test_the_shortest_prompt_within_one_standard_error_of_the_best_is_chosen():
     means = {
         "best": {"a": 0.9, "b": 0.7},  # mean 0.8, standard error 0.1
         "as good, shorter": {"a": 0.71, "b": 0.71},
+        "as short, worse": {"a": 0.7, "b": 0.7},
         "shortest, worse": {"a": 0.69, "b": 0.69},
     }
-    tokens = {"best": 300.0, "as good, shorter": 100.0, "shortest, worse": 20.0}
+    tokens = {"best": 300.0, "as good, shorter": 100.0, "as short, worse": 100.0, "shortest, worse": 20.0}
     assert step.chosen(means, tokens) == "as good, shorter"
     one_user = {name: {"a": of["a"]} for name, of in means.items()}  # one user says nothing about errors
     assert step.chosen(one_user, tokens) == "best"

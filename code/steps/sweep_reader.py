@@ -123,14 +123,16 @@ def mean_by_user(scores: dict[str, list], chosen_by: list[str]) -> dict[str, flo
 
 
 def chosen(means: dict[str, dict[str, float]], tokens: dict[str, float]) -> str:
-    """The shortest prompt among those within one standard error (over users) of the best mean (Breiman et al., 1984).
+    """The shortest prompt among those within one standard error (over users) of the best mean (Breiman et al., 1984); of
+    equally short ones the better.
 
     means: {candidate: {user: mean}}. tokens: {candidate: prompt tokens}.
     """
     overall = {name: statistics.mean(of.values()) for name, of in means.items()}
     best = max(overall, key=overall.get)
     error = statistics.stdev(means[best].values()) / len(means[best]) ** 0.5 if len(means[best]) > 1 else 0.0
-    return min((name for name in overall if overall[name] >= overall[best] - error), key=tokens.get)
+    near = [name for name in overall if overall[name] >= overall[best] - error]
+    return min(near, key=lambda name: (tokens[name], -overall[name]))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
