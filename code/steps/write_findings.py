@@ -14,7 +14,10 @@ from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, ROOT
 from loci.results import read_json, read_text, write_bytes
 
-KINDS = ("statement", "midconv", "direct", "paraphrase", "unknown")
+ANSWERS = ("direct", "paraphrase", "indirect", "updated", "deleted", "unknown")
+STORAGE = ("statement", "midconv", "direct", "paraphrase")
+WRITES = {"matrix": "clean sentences", "matrix_dialogue": "conversations"}
+SHOWN = ("gold", "hybrid", "managed")  # whose numbers stand in the sentences below the tables
 CONTROLS = {"rows_donor": "another user's rows", "rows_random": "random rows of equal norm", "none": "no memory"}
 TEXTS = {
     "prose": "technical prose",
@@ -42,15 +45,62 @@ def spread(entry: dict, digits: int = 3) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def matrix_block(ledger: Ledger, base: str) -> list[str]:
-    """One row a memory, one column a kind of question."""
-    sizes = {kind: ledger[f"matrix.rows.{base}.{kind}.exact"]["n"] for kind in KINDS}
-    lines = ["| memory | " + " | ".join(f"{kind} (n = {n})" for kind, n in sizes.items()) + " |", "|---" * (len(KINDS) + 1) + "|"]
-    for memory in ordered(ledger.memories("matrix", base)):
-        keys = [f"matrix.{memory}.{base}.{kind}.exact" for kind in KINDS]
-        cells = [spread(ledger[key]) if key in ledger else "–" for key in keys]
+def table(ledger: Ledger, experiment: str, base: str, memories: list[str], kinds: Sequence[str]) -> list[str]:
+    """One row a memory, one column a kind of question: exact answers, with n in the heading."""
+    sizes = {kind: ledger[f"{experiment}.gold.{base}.{kind}.exact"]["n"] for kind in kinds}
+    lines = ["| memory | " + " | ".join(f"{kind} (n = {n})" for kind, n in sizes.items()) + " |", "|---" * (len(kinds) + 1) + "|"]
+    for memory in memories:
+        keys = [f"{experiment}.{memory}.{base}.{kind}.exact" for kind in kinds]
+        cells = [spread(ledger[key], 2) if key in ledger else "–" for key in keys]
         lines.append(f"| {name_of(memory)} | {' | '.join(cells)} |")
-    return [*lines, "", "Share of exact answers, 95 % intervals over users, seeds averaged within a user.", ""]
+    return [*lines, ""]
+
+
+def matrix_block(ledger: Ledger, base: str) -> list[str]:
+    """Memories of text with both writes, and rows with their controls."""
+    lines = []
+    for experiment, told in WRITES.items():
+        texts = [
+            one for one in ordered(ledger.memories(experiment, base)) if f"{experiment}.{one}.{base}.updated.stale" in ledger
+        ]
+        texts = [one for one in texts if not one.startswith("rows")]
+        lines += [f"Told in {told}:", "", *table(ledger, experiment, base, texts, ANSWERS)]
+    rows = [one for one in ordered(ledger.memories("matrix", base)) if one.startswith("rows") or one in ("none", "gold", "prior")]
+    rows = [one for one in rows if "_minus_" not in one]
+    lines += ["Rows inside the model:", "", *table(ledger, "matrix", base, rows, STORAGE)]
+    return [*lines, "Share of exact answers, 95 % intervals over users, seeds averaged within a user.", ""]
+
+
+def text_block(ledger: Ledger, base: str) -> list[str]:
+    """What memories of text recall, keep, leak and cost."""
+    k = next(part for part in ledger.parts("recall.hybrid.direct.at_", ""))
+    lines = []
+    for experiment, told in {"recall": "clean sentences", "recall_dialogue": "conversations"}.items():
+        found = [
+            f"{name_of(one)} {spread(ledger[f'{experiment}.{one}.direct.at_{k}'])}" for one in ("bm25", "dense", "hybrid", "late")
+        ]
+        n = ledger[f"{experiment}.hybrid.direct.at_{k}"]["n"]
+        lines.append(f"- **The needed note is among {k}**, direct questions after {told} (n = {n:,}): {'; '.join(found)}.")
+    for memory in ("hybrid", "managed"):
+        sizes = sorted(int(part) for part in ledger.parts(f"growth.{memory}.n", f".direct.at_{k}"))
+        if not sizes:
+            continue  # not among the memories that grow in this profile
+        found = [f"{size:,}: {ledger[f'growth.{memory}.n{size}.direct.at_{k}']['value']:.3f}" for size in sizes]
+        slowest = ledger[f"growth.{memory}.n{sizes[-1]}.recall_ms_p95"]["value"]
+        lines.append(
+            f"- **Growth**, {name_of(memory)}, needed fact among {k} by facts of the user: {'; '.join(found)}; "
+            f"p95 of a recall at {sizes[-1]:,} facts {slowest:.0f} ms, reading the question included."
+        )
+    for experiment, told in WRITES.items():
+        new, old = (
+            "; ".join(f"{name_of(one)} {spread(ledger[f'{experiment}.{one}.{base}.{key}'], 2)}" for one in SHOWN)
+            for key in ("updated.exact", "deleted.stale")
+        )
+        lines.append(f"- **After an update** ({told}), the new value is said: {new}. **After a deletion** the old one: {old}.")
+    leaks = [ledger[f"recall.{memory}.other.leak"] for memory in ledger.memories("matrix_dialogue", base)]
+    worst = max(leak["value"] for leak in leaks)
+    lines.append(f"- **Canaries of other users** recalled, most of any memory: {worst:.4f} of n = {leaks[0]['n']:,}.")
+    return lines
 
 
 def contrast_block(ledger: Ledger, base: str) -> list[str]:
@@ -120,7 +170,7 @@ def replace_block(path: Path, name: str, lines: list[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     ledger = Ledger(args.ledger)
-    parts = [matrix_block, contrast_block, density_block]
+    parts = [matrix_block, text_block, contrast_block, density_block]
     findings = [line for part in parts for line in part(ledger, args.base)] + speed_block(ledger)
     replace_block(args.readme, "findings", findings)
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
