@@ -326,9 +326,24 @@ def test_late_scores_are_sums_of_the_best_cosines():
     expected = [
         sum(max(float(mine @ theirs) for theirs in ENCODER.tokens([note.text])[0]) for mine in question) for note in FACTS
     ]
-    np.testing.assert_allclose(token_scores(trace, question)[:5], expected, atol=4e-3)
-    assert token_scores(trace, question)[5] == -np.inf
+    np.testing.assert_allclose(token_scores(trace, question, np.arange(6))[:5], expected, atol=4e-3)
+    assert token_scores(trace, question, np.array([5]))[0] == -np.inf
     assert asked(memory, trace, "Who am I?") == ["color", "coffee", "pet", "dentist", "city"]
+
+
+def test_late_compares_the_candidates_of_the_sentence_vectors(monkeypatch):
+    memory = LateMemory(ENCODER, 2)
+    trace = memory.write("u", FACTS)
+    question = "Does Ziggy order coffee in Denver?"
+    everything = asked(memory, trace, question)
+    dense = DenseMemory(ENCODER, 3)
+    nearest = set(asked(dense, dense.write("u", FACTS), question))
+    monkeypatch.setattr("loci.memories.late.CANDIDATES", 3)
+    few = asked(memory, trace, question)
+    assert set(few) <= nearest and len(few) == 2
+    assert [key for key in few if key in everything] == [key for key in everything if key in few]
+    monkeypatch.setattr("loci.memories.late.CANDIDATES", len(FACTS))
+    assert asked(memory, trace, question) == everything
 
 
 def test_half_precision_is_a_small_error():
