@@ -7,6 +7,8 @@ from steps_path import load_step
 
 from loci.bench.reader import PROMPT_FILE, Reader
 from loci.errors import UserError
+from loci.paths import REFERENCE
+from loci.results import read_result
 from loci.worlds.people import never_stored_keys, stored_keys
 from loci.worlds.records import Question
 
@@ -106,3 +108,9 @@ def test_the_shortest_prompt_within_one_standard_error_of_the_best_is_chosen():
     assert step.chosen(one_user, tokens) == "best"
     scores = {"x.exact": [("a", "1", 1.0), ("a", "2", 0.0), ("b", "1", 1.0)], "y.exact": [("a", "3", 0.0), ("b", "3", 1.0)]}
     assert step.mean_by_user(scores, ["x", "y"]) == {"a": 0.25, "b": 1.0}
+
+
+def test_the_frozen_prompt_is_the_one_that_the_study_chose():
+    study = read_result(REFERENCE / "sweeps" / "reader.json")
+    (chosen,) = [item for item in study["items"] if item["candidate"] == study["metrics"]["chosen"]]
+    assert chosen["sha256"] == Reader.load().sha256 and chosen["frozen"]
