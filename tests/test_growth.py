@@ -4,7 +4,7 @@ import pytest
 from fake_encoder import FakeEncoder
 from steps_path import load_step
 
-from loci.bench.recalls import holds, recall_all, recalled_share
+from loci.bench.recalls import holds, read_questions, recall_all, recalled_share
 from loci.bench.told import tell_facts, told_keys
 from loci.errors import UserError
 from loci.memories.base import Recall
@@ -80,3 +80,19 @@ def test_one_point_of_own_growth():
         assert ledger[f"growth.{name}.n60.bytes"]["value"] > 0
         assert {key.rpartition(".")[2] for key in times} == {"write_ms_per_note", "recall_ms_p50", "recall_ms_p95"}
         assert len(kept) == 6 and {record["notes"] for record in kept} == {60}
+
+
+def test_questions_are_read_once_and_their_cost_stands_apart():
+    user = build_users(count=2, dev=1, seed=0)[1]
+
+    class Counting(FakeEncoder):
+        query_ms: list = []
+
+        def query(self, text):
+            self.query_ms.append(2.0)
+            return super().query(text)
+
+    questions = [question for question in user.questions if question.kind == "direct"]
+    entries = read_questions(Counting(), [*questions, *questions], "growth", "x.json")
+    wanted = {"value": 2.0, "n": len({question.text for question in questions}), "source": "x.json"}
+    assert entries == {"growth.encoder.query_ms_p50": wanted, "growth.encoder.query_ms_p95": wanted}

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from loci.bench.people import asked_users, leak_questions
-from loci.bench.recalls import cost_entries, holds, recall_all, recalled_share
+from loci.bench.recalls import cost_entries, holds, read_questions, recall_all, recalled_share
 from loci.bench.statistics import estimate
 from loci.bench.told import tell_notes
 from loci.config import load_config
@@ -33,6 +33,7 @@ from loci.worlds.people import iter_users
 from loci.worlds.records import Fact, Question, User, load_facts, load_users
 
 FIRST_STRANGER = 10_000  # number of the first user who is nowhere else on the bench
+OWN_KINDS = ("direct", "paraphrase")  # questions about a user's own memory
 ASKED_OF_MANY = {"direct": 10, "other": 12}  # questions a user to a shared index
 
 
@@ -53,7 +54,7 @@ def grow_own(name: str, size: int, users: list[User], corpus: list[Fact], encode
     """One point of the curve: ({key: entry}, {key: measured cost}, recalls that the reader gets)."""
     growth, k = settings["growth"], settings["matrix"]["k"]
     memory, costs, kept = text_memory(name, encoder, k), {}, []
-    scores: dict[str, list] = {"direct": [], "paraphrase": []}
+    scores: dict[str, list] = {kind: [] for kind in OWN_KINDS}
     for user in users:
         notes = [Note(key, sentence) for key, sentence in grown(user, size, corpus, settings["people"]["seed"])]
         stored = {key for key, _ in own_facts(user)}
@@ -125,7 +126,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     users, growth = asked_users(load_users(args.users), settings), settings["growth"]
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
-    ledger, costs, kept = {}, {}, []
+    own = [question for user in users for question in user.questions if question.kind in OWN_KINDS]
+    everything = own + [question for user in users for question in questions_to_many(user, users)]
+    ledger, costs, kept = {}, read_questions(encoder, everything, "growth", args.out.name), []
     points = [(name, size) for name in growth["memories"] for size in growth["facts"]]
     for name, size in tqdm(points, desc="own memory grows", unit="point"):
         entries, spent, recalls = grow_own(name, size, users, corpus, encoder, settings, args.out.name)

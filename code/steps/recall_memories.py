@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from loci.bench.completion import completer
 from loci.bench.people import asked_questions, asked_users, leak_questions
-from loci.bench.recalls import cost_entries, holds, recall_all, recalled_share
+from loci.bench.recalls import cost_entries, holds, read_questions, recall_all, recalled_share
 from loci.bench.statistics import Estimate, estimate, wilson
 from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
@@ -90,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = {user.uid: asked_questions(user, everybody, settings) for user in users}
     all_questions = {user.uid: [*user.questions, *leak_questions(user, everybody)] for user in users}
     complete = completer(settings, args.model) if set(NEEDS_MODEL) & set(settings["matrix"]["memories"]) else None
-    ledger, times, kept = {}, {}, []
+    everything = [question for user in users for question in all_questions[user.uid]]
+    ledger, times, kept = {}, read_questions(encoder, everything, experiment, args.out.name), []
     for name in tqdm(settings["matrix"]["memories"], desc="recall", unit="memory"):
         memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"], complete), {}, []
         for user in users:

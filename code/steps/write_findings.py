@@ -89,8 +89,13 @@ def text_block(ledger: Ledger, base: str) -> list[str]:
         slowest = ledger[f"growth.{memory}.n{sizes[-1]}.recall_ms_p95"]["value"]
         lines.append(
             f"- **Growth**, {name_of(memory)}, needed fact among {k} by facts of the user: {'; '.join(found)}; "
-            f"p95 of a recall at {sizes[-1]:,} facts {slowest:.0f} ms, reading the question included."
+            f"p95 of a search at {sizes[-1]:,} facts {slowest:.1f} ms."
         )
+    reading = [ledger[f"growth.encoder.query_ms_p{share}"]["value"] for share in (50, 95)]
+    lines.append(
+        "- **Reading a question** with the sentence encoder, once for every search by vectors: "
+        f"p50 {reading[0]:.0f} ms, p95 {reading[1]:.0f} ms."
+    )
     for experiment, told in WRITES.items():
         new, old = (
             "; ".join(f"{name_of(one)} {spread(ledger[f'{experiment}.{one}.{base}.{key}'], 2)}" for one in SHOWN)

@@ -5,15 +5,17 @@ memories, and whoever doubts an answer can read what stood in its prompt.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from loci.bench.score import contains_any
 from loci.bench.statistics import estimate
 from loci.bench.told import query_of
 from loci.memories.text_trace import TextMemory, TextTrace
+from loci.models.encoder import Encoder
 from loci.worlds.dialogue_records import Conversation
 from loci.worlds.records import Question, User
 
@@ -70,9 +72,25 @@ def cost_entries(costs: dict[str, Costs], prefix: str, source: str) -> tuple[dic
     spent = [milliseconds for cost in costs.values() for milliseconds in cost.recall_ms]
     writing = float(np.mean([cost.write_ms for cost in costs.values()]))
     times = {f"{prefix}.write_ms_per_note": {"value": writing, "n": len(costs), "source": source}}
-    for name, share in (("p50", 50), ("p95", 95)):
-        times[f"{prefix}.recall_ms_{name}"] = {"value": float(np.percentile(spent, share)), "n": len(spent), "source": source}
+    times |= _percentiles(spent, f"{prefix}.recall_ms", source)
     return {f"{prefix}.bytes": estimate(sizes, proportion=False).entry(source)}, times
+
+
+def _percentiles(spent: list[float], key: str, source: str) -> dict[str, dict]:
+    return {
+        f"{key}_p{share}": {"value": float(np.percentile(spent, share)), "n": len(spent), "source": source} for share in (50, 95)
+    }
+
+
+def read_questions(encoder: Encoder, questions: Iterable[Question], prefix: str, source: str) -> dict[str, dict]:
+    """Let the encoder read every question, one by one; ledger entries of the milliseconds that takes.
+
+    It is the same for every memory that searches by vectors. Read beforehand, it is no part of their own recall times.
+    """
+    already = len(encoder.query_ms)
+    for text in tqdm(dict.fromkeys(question.text for question in questions), desc="questions", unit="question"):
+        encoder.query(text)
+    return _percentiles(encoder.query_ms[already:], f"{prefix}.encoder.query_ms", source)
 
 
 def recalled_share(record: dict) -> float:

@@ -4,6 +4,7 @@ A sentence's vector is the mean of its token vectors, scaled to length 1 (as all
 vectors, for late interaction, are scaled to length 1 each, without special tokens.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,18 @@ _LONGEST = 256  # tokens; what all-MiniLM-L6-v2 was trained on, longer texts are
 
 @dataclass(eq=False)
 class Encoder:
-    """A frozen encoder and what it has encoded so far. `sha256` identifies its weights in every index."""
+    """A frozen encoder and what it has encoded so far. `sha256` identifies its weights in every index.
+
+    query_ms: milliseconds that each question took when it was read, alone, for the first time.
+    """
 
     model: torch.nn.Module
     tokenizer: object
     sha256: str
     _sentences: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    query_ms: list[float] = field(default_factory=list, repr=False)
     _tokens: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _queries: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, name: str, folder: Path | None = None) -> "Encoder":
@@ -52,8 +58,12 @@ class Encoder:
         return [self._tokens[text] for text in texts]
 
     def query(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """(sentence vector [D], token vectors [T, D]) of a question; not kept, so that every question costs what it costs."""
-        return self._read([text])[0][1:]
+        """(sentence vector [D], token vectors [T, D]) of a question, read alone as it comes."""
+        if text not in self._queries:
+            start = time.perf_counter()
+            self._queries[text] = self._read([text])[0][1:]
+            self.query_ms.append(1000 * (time.perf_counter() - start))
+        return self._queries[text]
 
     def _read_all(self, texts: list[str]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         texts.sort(key=lambda text: (len(text), text))  # like lengths together: padding is work
