@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, draw_intervals, ordered, plt, save, use_style
@@ -32,9 +32,9 @@ def draw_panel(axes, ledger: Ledger, experiment: str, base: str, kind: str, memo
         x = ledger[f"{experiment}.{memory}.{base}.question.prompt_tokens"]
         draw_intervals(axes, [x], [y], memory)
     axes.set_xscale("log")
-    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis(ScalarFormatter())
-    axes.tick_params(axis="x", which="both", labelsize=7)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.minorticks_off()
     axes.set_ylim(-0.04, 1.04)
 
 
