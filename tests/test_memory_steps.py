@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from steps_path import load_step
 
+from loci.bench.completion import completer
+from loci.bench.decode import newline_tokens
 from loci.config import load_config
 from loci.errors import UserError
+from loci.models.tiny import make_tiny
 from loci.paths import CONFIG
 from loci.worlds.people import build_users
 from loci.worlds.records import load_users, save_users
@@ -84,3 +88,31 @@ def test_recalls_that_cannot_be_read_are_refused(line, window, message, users, t
     with pytest.raises(UserError, match=message):
         load_step("ask_recalls").main(options)
     assert not out.exists()
+
+
+def test_a_model_decides_in_the_step_and_what_it_said_is_counted(users, tmp_path, tiny_folder):
+    encoder = tmp_path / "encoder"
+    make_tiny(encoder, family="bert", steps=0)
+    recall(config(tmp_path, memories=["managed_llm"]), users, tmp_path, "--encoder", str(encoder), "--model", str(tiny_folder))
+    found = json.loads((tmp_path / "out" / "recall.json").read_text(encoding="utf-8"))["metrics"]
+    unreadable = found["recall.managed_llm.unreadable"]
+    asked = [user for user in load_users(users) if user.split == "test"]
+    assert unreadable["n"] >= sum(len(user.facts) for user in asked), "one decision a statement"
+    assert 0 <= unreadable["low"] <= unreadable["value"] <= unreadable["high"] <= 1
+    assert found["recall.managed_llm.direct.at_5"]["n"] > 0
+
+
+def test_a_completion_is_the_models_own_line(llama, tiny_folder):
+    complete = completer(load_config(CONFIG / "smoke.yaml"), tiny_folder)
+    prompt = "My dentist is"
+    ids = torch.tensor([llama.tokenizer(prompt, add_special_tokens=False).input_ids])
+    said: list[int] = []
+    with torch.no_grad():
+        while len(said) < 8:
+            token = int(
+                llama.model(input_ids=torch.cat([ids, torch.tensor([said], dtype=torch.int64)], 1)).logits[0, -1].argmax()
+            )
+            if token in newline_tokens(llama.tokenizer):
+                break
+            said.append(token)
+    assert complete(prompt) == llama.tokenizer.decode(said, skip_special_tokens=True)
