@@ -39,7 +39,9 @@ rule sweep_rows:
 rule sweep_reader:
     input:
         model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
         users=USERS,
+        conversations=DIALOGUES,
         sweep="config/sweep_reader.yaml",
     output:
         f"{OUT}/sweeps/reader.json",
@@ -55,9 +57,9 @@ rule sweep_reader:
         settings=SETTINGS,
         options=f"--config {CONFIG}",
     message:
-        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
+        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output}"
     shell:
-        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --out {output} > {log} 2>&1"
+        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output} > {log} 2>&1"
 
 
 rule row_write:

@@ -13,12 +13,13 @@ from loci.results import read_result
 
 PANELS = {
     "direct.gold.exact": "direct,\nneeded facts",
-    "direct.among.exact": "direct,\namong five",
-    "paraphrase.among.exact": "paraphrase,\namong five",
+    "direct.retrieved.exact": "direct,\nretrieved",
+    "direct.heard.exact": "direct,\nconversation",
+    "paraphrase.retrieved.exact": "paraphrase,\nretrieved",
     "indirect.gold.exact": "indirect,\nneeded facts",
-    "unknown.without.exact": "unknown:\nnot known said",
-    "refused.among": "refused though\nit is there",
-    "statement.among.exact": "statement,\namong five",
+    "unknown.retrieved.exact": "unknown:\nnot known said",
+    "refused.retrieved": "refused though\nretrieved",
+    "statement.retrieved.exact": "statement,\nretrieved",
 }
 
 

@@ -1,14 +1,15 @@
-"""Choose the reader's prompt: candidates tried on development users only, with the needed facts and among others.
+"""Choose the reader's prompt: candidates tried on development users only.
 
-Three conditions for every candidate: `gold`, exactly the needed facts; `among`, five facts with the needed ones among them in
-random order, as retrieval would give; `without`, five facts of which none answers (for what was never stored).
+Three conditions for every candidate: `gold`, exactly the needed facts; `retrieved`, what the memory `retrieve_by` recalls of
+clean sentences; `heard`, what it recalls of the conversation. A reader has to cope with near misses; random facts are none.
 """
 
 import argparse
-import random
+import json
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -18,20 +19,24 @@ from loci.bench.asking import answer_unit, prompt_of, units
 from loci.bench.decode import newline_tokens
 from loci.bench.people import context_text
 from loci.bench.reader import Reader
+from loci.bench.recalls import recall_all
 from loci.bench.score import exact, says_not_known
 from loci.bench.statistics import by_user, estimate
+from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
 from loci.errors import UserError, run_step
+from loci.memories.registry import text_memory
+from loci.memories.text import GoldMemory
 from loci.models.base import Base, load_base, use_threads
+from loci.models.encoder import Encoder
 from loci.models.engram import EngramSpec, Graft
 from loci.paths import CONFIG, GENERATED
 from loci.provenance import Provenance
-from loci.results import read_text, result, rounded, sha256_file, write_json
+from loci.results import read_text, result, rounded, sha256_file, sha256_text, write_json
 from loci.shards import Shards
+from loci.worlds.dialogue_records import Conversation, load_conversations
 from loci.worlds.people import sample_questions
 from loci.worlds.records import Question, User, load_users
-
-SHOWN = 5  # facts in the conditions `among` and `without`
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -39,49 +44,41 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--sweep", type=Path, default=CONFIG / "sweep_reader.yaml", help="candidates (YAML)")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
+    parser.add_argument("--conversations", type=Path, default=GENERATED / "dialogues.json", help="their dialogues (JSON)")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
 
-def shown(user: User, question: Question, condition: str) -> dict:
-    """What stands in the prompt, as a recall. Most relevant first: the needed facts, then others in random order."""
-    rng = random.Random(f"{question.qid}:{condition}")
-    told = {fact.key: at for at, fact in enumerate(user.facts)}
-    needed = list(question.required_fact_keys)
-    others = [fact.key for fact in user.facts if fact.key not in needed and fact.key != question.key]
-    keys = needed if condition == "gold" else needed + rng.sample(others, max(0, SHOWN - len(needed)))
-    if condition == "among":
-        rng.shuffle(keys)
-    return {"lines": [user.fact(key).statement for key in keys], "positions": [told[key] for key in keys], "told": False}
-
-
-def asked_of(users: list[User], sizes: dict[str, int]) -> list[tuple[User, Question, str]]:
-    """(user, question, condition) of everything that a candidate is asked."""
-    asked = []
+def recalled(users: list[User], talks: dict[str, Conversation], encoder: Encoder, sweep: dict, k: int) -> list[dict]:
+    """Everything that a candidate is asked: records of recall_all with their condition."""
+    found = []
     for user in users:
-        for question in sample_questions(user, sizes, 0):
-            if question.kind == "unknown":
-                conditions = ("without",) if question.form == "question" else ()
-            else:
-                conditions = ("gold", "among")
-            asked += [(user, question, condition) for condition in conditions]
-    return asked
+        questions = [
+            one for one in sample_questions(user, sweep["questions"], 0) if one.kind != "unknown" or one.form == "question"
+        ]
+        known, talk = [one for one in questions if one.kind != "unknown"], talks[user.uid]
+        memory = text_memory(sweep["retrieve_by"], encoder, k)
+        turns = [note.key for note in turns_of(talk)]
+        conditions = {
+            "gold": recall_all(GoldMemory(), user, known, partial(tell_facts, user=user), told_keys(user)),
+            "retrieved": recall_all(memory, user, questions, partial(tell_facts, user=user), told_keys(user)),
+            "heard": recall_all(memory, user, questions, partial(tell_conversation, conversation=talk), turns, talk),
+        }
+        found += [{**record, "condition": name} for name, (records, _) in conditions.items() for record in records]
+    return found
 
 
-def try_candidate(reader: Reader, graft: Graft, base: Base, asked: list[tuple[User, Question, str]], limits: dict) -> dict:
+def try_candidate(
+    reader: Reader, graft: Graft, base: Base, asked: list[dict], questions: dict[str, Question], limits: dict
+) -> dict:
     """Answers of one candidate: [{uid, qid, condition, prediction, prompt_tokens}]."""
-    prompts = [
-        prompt_of(
-            shown(user, question, condition),
-            question,
-            reader,
-            context_text(question.context_id),
-            base.tokenizer,
-            limits["window"],
-        )
-        for user, question, condition in asked
-    ]
+    prompts = []
+    for record in asked:
+        question = questions[record["qid"]]
+        context = context_text(question.context_id)
+        prompts.append(prompt_of(record, question, reader, context, base.tokenizer, limits["window"]))
     said, ends = {}, newline_tokens(base.tokenizer)
     for unit in units(prompts, limits["batch"]):
         found = answer_unit(unit, graft, base.tokenizer.pad_token_id, ends, limits["max_tokens"])
@@ -89,13 +86,11 @@ def try_candidate(reader: Reader, graft: Graft, base: Base, asked: list[tuple[Us
     return {
         "answers": [
             {
-                "uid": user.uid,
-                "qid": question.qid,
-                "condition": condition,
+                **{name: record[name] for name in ("uid", "qid", "condition")},
                 "prompt_tokens": len(prompt.ids),
                 "prediction": base.tokenizer.decode(said[prompt.text], skip_special_tokens=True).partition("\n")[0].strip(),
             }
-            for (user, question, condition), prompt in zip(asked, prompts, strict=True)
+            for record, prompt in zip(asked, prompts, strict=True)
         ]
     }
 
@@ -137,22 +132,28 @@ def chosen(means: dict[str, dict[str, float]], tokens: dict[str, float]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    provenance = Provenance(Path(__file__), {"users": args.users, "sweep": args.sweep})
+    inputs = {"users": args.users, "conversations": args.conversations, "sweep": args.sweep}
+    provenance = Provenance(Path(__file__), inputs)
     settings, sweep = load_config(args.config), yaml.safe_load(read_text(args.sweep, "give a YAML file of candidates"))
     readers = {name: Reader.load(changes={**sweep["base"], **changes}) for name, changes in sweep["candidates"].items()}
     use_threads(settings["threads"])
     users = [user for user in load_users(args.users) if user.split == "dev"][: sweep["users"]]
     if not users:
         raise UserError(args.users, "holds no development user", "make some with make_people.py --dev")
-    asked = asked_of(users, sweep["questions"])
-    questions = {question.qid: question for _, question, _ in asked}
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
+    talks = {talk.uid: talk for talk in load_conversations(args.conversations)}
+    asked = recalled(users, talks, encoder, sweep, settings["matrix"]["k"])
+    questions = {question.qid: question for user in users for question in user.questions}
     base = load_base(settings["base"]["name"], args.model)
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
-    identity = {"users": sha256_file(args.users), "model": base.model_sha256, "questions": sweep["questions"]}
+    shown = sha256_text(json.dumps(asked))
+    identity = {"users": sha256_file(args.users), "model": base.model_sha256, "recalled": shown}
     frozen, items, means, tokens = Reader.load().sha256, [], {}, {}
     for name, reader in tqdm(readers.items(), desc="reader", unit="prompt"):
         shards = Shards(Path(__file__), {**identity, "reader": reader.sha256}, args.out.parent / "work")
-        part = shards.get("answers") or shards.put("answers", try_candidate(reader, graft, base, asked, settings["matrix"]))
+        part = shards.get("answers") or shards.put(
+            "answers", try_candidate(reader, graft, base, asked, questions, settings["matrix"])
+        )
         about = {"candidate": name, "changes": sweep["candidates"][name], "sha256": reader.sha256}
         scores = scored(part["answers"], questions)
         found = {measure: estimate(of, measure != "prompt_tokens").entry(args.out.name) for measure, of in scores.items()}
