@@ -4,7 +4,7 @@ import pytest
 from fake_encoder import FakeEncoder
 from steps_path import load_step
 
-from loci.bench.recalls import holds, read_questions, recall_all, recalled_share
+from loci.bench.recalls import holds, read_questions, recall_all, recalled_share, told_to
 from loci.bench.told import tell_facts, told_keys
 from loci.errors import UserError
 from loci.memories.base import Recall
@@ -33,8 +33,9 @@ def test_records_say_when_each_line_was_told():
     user = next(user for user in USERS if any(change.action == "update" for change in user.changes))
     memory, keys = text_memory("all", None, 5), told_keys(user)
     questions = [question for question in user.questions if question.kind in ("direct", "updated", "deleted")]
-    records, costs = recall_all(memory, user, questions, lambda one: tell_facts(one, user), keys)
-    assert len(records) == len(questions) == len(costs.recall_ms) and costs.nbytes > 0
+    trace, spent = told_to(memory, lambda one: tell_facts(one, user))
+    records, times = recall_all(memory, trace, questions, keys)
+    assert len(records) == len(questions) == len(times) and trace.nbytes > 0 and spent > 0
     for record in records:
         assert record["positions"] == sorted(record["positions"]) and record["told"]
         assert recalled_share(record) == (record["kind"] != "deleted")
@@ -71,7 +72,7 @@ def test_a_shared_index_with_and_without_a_user_filter():
 
 
 def test_one_point_of_own_growth():
-    settings = {"matrix": {"k": 5}, "people": {"seed": 0}, "growth": {"questions": 3, "read": ["all", "recent"]}}
+    settings = {"matrix": {"k": 5, "lines": 2}, "people": {"seed": 0}, "growth": {"questions": 3, "read": ["all", "recent"]}}
     for name, least, most in (("all", 1.0, 1.0), ("recent", 0.0, 0.3)):
         ledger, times, kept = STEP.grow_own(name, 60, USERS[2:4], CORPUS, FakeEncoder(), settings, "hand.json")
         for kind in ("direct", "paraphrase"):
@@ -80,6 +81,8 @@ def test_one_point_of_own_growth():
         assert ledger[f"growth.{name}.n60.bytes"]["value"] > 0
         assert {key.rpartition(".")[2] for key in times} == {"write_ms_per_note", "recall_ms_p50", "recall_ms_p95"}
         assert len(kept) == 6 and {record["notes"] for record in kept} == {60}
+        shown = {"all": 60, "recent": 2}[name]
+        assert {len(record["lines"]) for record in kept} == {shown}, "the reader gets `lines`, recall is measured at k"
 
 
 def test_questions_are_read_once_and_their_cost_stands_apart():

@@ -12,14 +12,24 @@ from loci.errors import run_step
 from loci.results import read_result
 
 PANELS = {
-    "direct.gold.exact": "direct,\nneeded facts",
-    "direct.retrieved.exact": "direct,\nretrieved",
-    "direct.heard.exact": "direct,\nconversation",
-    "paraphrase.retrieved.exact": "paraphrase,\nretrieved",
-    "indirect.gold.exact": "indirect,\nneeded facts",
-    "unknown.retrieved.exact": "unknown:\nnot known said",
-    "refused.retrieved": "refused though\nretrieved",
-    "statement.retrieved.exact": "statement,\nretrieved",
+    "question": {
+        "mean": "mean that\nthe choice goes by",
+        "direct.gold.exact": "direct,\nneeded facts",
+        "direct.retrieved.exact": "direct,\nrecalled facts",
+        "paraphrase.retrieved.exact": "paraphrase,\nrecalled facts",
+        "unknown.retrieved.exact": "unknown:\nnot known said",
+        "direct.heard.exact": "direct,\nrecalled turns",
+        "paraphrase.heard.exact": "paraphrase,\nrecalled turns",
+    },
+    "statement": {
+        "mean": "mean that\nthe choice goes by",
+        "statement.gold.exact": "statement,\nneeded facts",
+        "statement.retrieved.exact": "statement,\nrecalled facts",
+        "statement.heard.exact": "statement,\nrecalled turns",
+        "midconv.gold.exact": "after a context,\nneeded facts",
+        "midconv.retrieved.exact": "after a context,\nrecalled facts",
+        "midconv.heard.exact": "after a context,\nrecalled turns",
+    },
 }
 
 
@@ -31,29 +41,43 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def draw(items: list[dict], users: int):
-    """Candidates down, measures across, each with its 95 % interval."""
-    figure, panels = plt.subplots(1, len(PANELS), figsize=(PAGE_WIDTH, 0.9 + 0.19 * len(items)), sharey=True)
-    for axes, (measure, title) in zip(panels, PANELS.items(), strict=True):
-        for at, item in enumerate(items):
-            entry = item["measures"][measure]
-            axes.errorbar(
-                entry["value"],
-                at,
-                xerr=[[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]],
-                color="#D55E00" if item["frozen"] else "#0072B2",
-                marker="D" if item["frozen"] else "o",
-                markersize=4,
-                elinewidth=0.7,
-                capsize=1.5,
-            )
-        axes.set_title(f"{title}\n(n = {items[0]['measures'][measure]['n']})", fontsize=6)
-        axes.set_xlim(-0.04, 1.04)
-        axes.tick_params(labelsize=6)
-    panels[0].set_yticks(range(len(items)), [item["candidate"] + (" (frozen)" if item["frozen"] else "") for item in items])
-    panels[0].invert_yaxis()
+    """One row of panels a form: candidates down, measures across, each with its 95 % interval."""
+    by_form = {form: [item for item in items if item["form"] == form] for form in PANELS}
+    heights = [len(found) + 3 for found in by_form.values()]
+    figure, rows = plt.subplots(
+        len(PANELS),
+        len(PANELS["question"]),
+        figsize=(PAGE_WIDTH, 0.6 + 0.17 * sum(heights)),
+        sharex=True,
+        sharey="row",
+        height_ratios=heights,
+    )
+    for panels, (form, found) in zip(rows, by_form.items(), strict=True):
+        for axes, (measure, title) in zip(panels, PANELS[form].items(), strict=True):
+            for at, item in enumerate(found):
+                draw_point(axes, item["measures"][measure], at, item["frozen"])
+            axes.set_title(f"{title}\n(n = {found[0]['measures'][measure]['n']})", fontsize=6)
+            axes.set_xlim(-0.04, 1.04)
+            axes.tick_params(labelsize=6)
+        panels[0].set_yticks(range(len(found)), [item["candidate"] + (" (frozen)" if item["frozen"] else "") for item in found])
+        panels[0].set_ylim(len(found) - 0.5, -0.5)
     figure.supxlabel(f"share, 95 % intervals over {users} development users", fontsize=7)
     figure.tight_layout()
     return figure
+
+
+def draw_point(axes, entry: dict, at: int, frozen: bool) -> None:
+    """A value and its interval in row `at`; the frozen prompt in another colour and shape."""
+    axes.errorbar(
+        entry["value"],
+        at,
+        xerr=[[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]],
+        color="#D55E00" if frozen else "#0072B2",
+        marker="D" if frozen else "o",
+        markersize=4,
+        elinewidth=0.7,
+        capsize=1.5,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from loci.bench.people import asked_users, leak_questions
-from loci.bench.recalls import cost_entries, holds, read_questions, recall_all, recalled_share
+from loci.bench.recalls import Costs, cost_entries, holds, read_questions, recall_all, recalled_share, told_to
 from loci.bench.statistics import estimate
 from loci.bench.told import tell_notes
 from loci.config import load_config
@@ -53,19 +53,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def grow_own(name: str, size: int, users: list[User], corpus: list[Fact], encoder: Encoder, settings: dict, source: str) -> tuple:
     """One point of the curve: ({key: entry}, {key: measured cost}, recalls that the reader gets)."""
     growth, k = settings["growth"], settings["matrix"]["k"]
-    memory, costs, kept = text_memory(name, encoder, k), {}, []
+    memory, reading = (text_memory(name, encoder, lines) for lines in (k, settings["matrix"]["lines"]))
+    costs, kept = {}, []
     scores: dict[str, list] = {kind: [] for kind in OWN_KINDS}
     for user in users:
         notes = [Note(key, sentence) for key, sentence in grown(user, size, corpus, settings["people"]["seed"])]
-        stored = {key for key, _ in own_facts(user)}
+        keys, stored = [note.key for note in notes], {key for key, _ in own_facts(user)}
         questions = [question for question in user.questions if question.kind in scores and question.key in stored]
         write = partial(tell_notes, owner=user.uid, notes=notes)
-        records, costs[user.uid] = recall_all(memory, user, questions, write, [note.key for note in notes])
+        trace, spent = told_to(memory, write)
+        records, times = recall_all(memory, trace, questions, keys)
+        costs[user.uid] = Costs(spent / len(notes), times, trace.nbytes)
         for record in records:
             scores[record["kind"]].append((record["uid"], record["qid"], recalled_share(record)))
-        direct = [record for record in records if record["kind"] == "direct"]
-        asked = random.Random(f"growth:{user.uid}").sample(range(len(direct)), growth["questions"])
-        kept += [{"write": "growth", "notes": size, **direct[at]} for at in sorted(asked) if name in growth["read"]]
+        if name in growth["read"]:
+            direct = [question for question in questions if question.kind == "direct"]
+            asked = random.Random(f"growth:{user.uid}").sample(range(len(direct)), growth["questions"])
+            shown, _ = recall_all(reading, trace, [direct[at] for at in sorted(asked)], keys)
+            kept += [{"write": "growth", "notes": size, **record} for record in shown]
     about = f"growth.{name}.n{size}"
     ledger = {f"{about}.{kind}.at_{k}": estimate(found).entry(source) for kind, found in scores.items()}
     sizes, times = cost_entries(costs, about, source)

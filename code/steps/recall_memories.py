@@ -1,7 +1,8 @@
 """Tell every memory of text what each user said, ask it every question, and keep what it recalls: no language model yet.
 
 Fact write (without --conversations): clean sentences, changes through update and forget. Conversation write: the turns of
-the dialogue, nothing else. Recall is measured on all questions of a user; what the reader will answer is the fixed sample.
+the dialogue, nothing else. Recall is measured at `k` lines on all questions of a user; the reader gets `lines` of them for
+the fixed sample.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from loci.bench.completion import completer
 from loci.bench.people import asked_questions, asked_users, leak_questions
-from loci.bench.recalls import cost_entries, holds, read_questions, recall_all, recalled_share
+from loci.bench.recalls import Costs, cost_entries, holds, read_questions, recall_all, recalled_share, told_to
 from loci.bench.statistics import Estimate, estimate, wilson
 from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
@@ -83,36 +84,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     use_threads(settings["threads"])
     everybody = load_users(args.users)
-    users = asked_users(everybody, settings)
+    users, matrix = asked_users(everybody, settings), settings["matrix"]
     conversations = conversations_of(args.conversations, users)
     experiment = "recall_dialogue" if conversations else "recall"
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
     asked = {user.uid: asked_questions(user, everybody, settings) for user in users}
     all_questions = {user.uid: [*user.questions, *leak_questions(user, everybody)] for user in users}
-    complete = completer(settings, args.model) if set(NEEDS_MODEL) & set(settings["matrix"]["memories"]) else None
+    complete = completer(settings, args.model) if set(NEEDS_MODEL) & set(matrix["memories"]) else None
     everything = [question for user in users for question in all_questions[user.uid]]
     ledger, times, kept = {}, read_questions(encoder, everything, experiment, args.out.name), []
-    for name in tqdm(settings["matrix"]["memories"], desc="recall", unit="memory"):
-        memory, costs, records = text_memory(name, encoder, settings["matrix"]["k"], complete), {}, []
+    for name in tqdm(matrix["memories"], desc="recall", unit="memory"):
+        memory, reading = (text_memory(name, encoder, matrix[depth], complete) for depth in ("k", "lines"))
+        costs, records = {}, []
         for user in users:
             conversation = conversations.get(user.uid)
             if conversation:
                 told, keys = partial(tell_conversation, conversation=conversation), [note.key for note in turns_of(conversation)]
             else:
                 told, keys = partial(tell_facts, user=user), told_keys(user)
-            found, cost = recall_all(memory, user, all_questions[user.uid], told, keys, conversation)
+            trace, spent = told_to(memory, told)
+            found, times_of_recall = recall_all(memory, trace, all_questions[user.uid], keys, conversation)
             records += found
-            costs[user.uid] = cost
-            wanted = {question.qid for question in asked[user.uid]}
-            kept += [{"write": "dialogue" if conversations else "facts", **record} for record in found if record["qid"] in wanted]
+            costs[user.uid] = Costs(spent / len(keys), times_of_recall, trace.nbytes)
+            shown, _ = recall_all(reading, trace, asked[user.uid], keys, conversation)
+            kept += [{"write": "dialogue" if conversations else "facts", **record} for record in shown]
         questions = {question.qid: question for asked_all in all_questions.values() for question in asked_all}
-        ledger |= measures(records, questions, settings["matrix"]["k"], f"{experiment}.{name}", args.out.name)
+        ledger |= measures(records, questions, matrix["k"], f"{experiment}.{name}", args.out.name)
         if name in NEEDS_MODEL:
             ledger[f"{experiment}.{name}.unreadable"] = unreadable(memory.decider, args.out.name)
         size, spent = cost_entries(costs, f"{experiment}.{name}", args.out.name)
         ledger, times = ledger | size, times | spent
     write_jsonl(args.recalls, kept)
-    config = {"matrix": settings["matrix"], "encoder": encoder.sha256, "users": [user.uid for user in users]}
+    config = {"matrix": matrix, "encoder": encoder.sha256, "users": [user.uid for user in users]}
     metrics = rounded(ledger) | {"recalls_sha256": sha256_file(args.recalls)}
     record = provenance.record() | {"costs": rounded(times)}
     write_json(args.out, result("recall_memories", config, None, metrics, args.recalls.name, record))

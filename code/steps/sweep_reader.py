@@ -9,7 +9,6 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import yaml
@@ -51,23 +50,37 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def recalled(users: list[User], talks: dict[str, Conversation], encoder: Encoder, sweep: dict, k: int) -> list[dict]:
-    """Everything that a candidate is asked: records of recall_all with their condition."""
+def recalled(
+    users: list[User], talks: dict[str, Conversation], encoder: Encoder, sweep: dict, form: str, lines: int
+) -> list[dict]:
+    """Everything that a candidate of one form is asked: records of recall_all with their condition."""
     found = []
     for user in users:
-        questions = [
-            one for one in sample_questions(user, sweep["questions"], 0) if one.kind != "unknown" or one.form == "question"
-        ]
-        known, talk = [one for one in questions if one.kind != "unknown"], talks[user.uid]
-        memory = text_memory(sweep["retrieve_by"], encoder, k)
-        turns = [note.key for note in turns_of(talk)]
+        questions = [one for one in sample_questions(user, sweep["questions"], 0) if one.form == form]
+        known = [one for one in questions if one.kind != "unknown"]
+        if form == "statement":
+            questions = known  # what would complete a sentence about something unknown is not settled
+        memory, keys, talk = text_memory(sweep["retrieve_by"], encoder, lines), told_keys(user), talks[user.uid]
+        heard, turn_keys = tell_conversation(memory, talk), [turn.key for turn in turns_of(talk)]
         conditions = {
-            "gold": recall_all(GoldMemory(), user, known, partial(tell_facts, user=user), told_keys(user)),
-            "retrieved": recall_all(memory, user, questions, partial(tell_facts, user=user), told_keys(user)),
-            "heard": recall_all(memory, user, questions, partial(tell_conversation, conversation=talk), turns, talk),
+            "gold": recall_all(GoldMemory(), tell_facts(GoldMemory(), user), known, keys),
+            "retrieved": recall_all(memory, tell_facts(memory, user), questions, keys),
+            "heard": recall_all(memory, heard, questions, turn_keys, talk),
         }
         found += [{**record, "condition": name} for name, (records, _) in conditions.items() for record in records]
     return found
+
+
+def choices_of(base: dict, changes: dict) -> dict:
+    """All choices of a candidate; those of neither are the frozen ones."""
+    return {**Reader.load().parts, **base, **changes}
+
+
+def read_by(form: str, choices: dict) -> dict:
+    """The choices that shape a prompt of this form."""
+    if form == "statement":
+        return {name: choices[name] for name in ("statement_heading", "order", "lines")}
+    return {name: value for name, value in choices.items() if name != "statement_heading"}
 
 
 def try_candidate(
@@ -101,13 +114,13 @@ def scored(answers: list[dict], questions: dict[str, Question]) -> dict[str, lis
     for answer in answers:
         question, item = questions[answer["qid"]], (answer["uid"], f"{answer['qid']}:{answer['condition']}")
         about = f"{question.kind}.{answer['condition']}"
+        scores["prompt_tokens"].append((*item, float(answer["prompt_tokens"])))
         if question.kind == "unknown":
             scores[f"{about}.exact"].append((*item, says_not_known(answer["prediction"])))
             continue
         scores[f"{about}.exact"].append((*item, exact(answer["prediction"], question.accepted, question.form)))
         if question.form == "question":
             scores[f"refused.{answer['condition']}"].append((*item, says_not_known(answer["prediction"])))
-            scores["prompt_tokens"].append((*item, float(answer["prompt_tokens"])))
     return dict(scores)
 
 
@@ -135,37 +148,44 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = {"users": args.users, "conversations": args.conversations, "sweep": args.sweep}
     provenance = Provenance(Path(__file__), inputs)
     settings, sweep = load_config(args.config), yaml.safe_load(read_text(args.sweep, "give a YAML file of candidates"))
-    readers = {name: Reader.load(changes={**sweep["base"], **changes}) for name, changes in sweep["candidates"].items()}
     use_threads(settings["threads"])
     users = [user for user in load_users(args.users) if user.split == "dev"][: sweep["users"]]
     if not users:
         raise UserError(args.users, "holds no development user", "make some with make_people.py --dev")
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
     talks = {talk.uid: talk for talk in load_conversations(args.conversations)}
-    asked = recalled(users, talks, encoder, sweep, settings["matrix"]["k"])
     questions = {question.qid: question for user in users for question in user.questions}
     base = load_base(settings["base"]["name"], args.model)
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
-    shown = sha256_text(json.dumps(asked))
-    identity = {"users": sha256_file(args.users), "model": base.model_sha256, "recalled": shown}
-    frozen, items, means, tokens = Reader.load().sha256, [], {}, {}
-    for name, reader in tqdm(readers.items(), desc="reader", unit="prompt"):
-        shards = Shards(Path(__file__), {**identity, "reader": reader.sha256}, args.out.parent / "work")
-        part = shards.get("answers") or shards.put(
-            "answers", try_candidate(reader, graft, base, asked, questions, settings["matrix"])
-        )
-        about = {"candidate": name, "changes": sweep["candidates"][name], "sha256": reader.sha256}
-        scores = scored(part["answers"], questions)
-        found = {measure: estimate(of, measure != "prompt_tokens").entry(args.out.name) for measure, of in scores.items()}
-        means[name], tokens[name] = mean_by_user(scores, sweep["chosen_by"]), found["prompt_tokens"]["value"]
-        found["mean"] = estimate([(user, "mean", mean) for user, mean in means[name].items()]).entry(args.out.name)
-        items.append({**about, "frozen": reader.sha256 == frozen, "measures": rounded(found), "answers": part["answers"]})
-    choice = chosen(means, tokens)
-    frozen_names = [item["candidate"] for item in items if item["frozen"]]
-    metrics = {"candidates": len(items), "users": len(users), "chosen": choice, "frozen": frozen_names}
+    identity = {"users": sha256_file(args.users), "model": base.model_sha256}
+    frozen = choices_of({}, {"lines": settings["matrix"]["lines"]})
+    items, choices, base_of_form = [], {}, sweep["base"]
+    for form, study in sweep["studies"].items():
+        means, tokens = {}, {}
+        for name, changes in tqdm(study["candidates"].items(), desc=f"reader, {form}", unit="prompt"):
+            parts = choices_of(base_of_form, changes)
+            asked = recalled(users, talks, encoder, sweep, form, parts["lines"])
+            reader = Reader.load(changes={key: value for key, value in parts.items() if key != "lines"})
+            shown = sha256_text(json.dumps(asked))
+            shards = Shards(Path(__file__), {**identity, "reader": reader.sha256, "recalled": shown}, args.out.parent / "work")
+            answers = shards.get("answers") or shards.put(
+                "answers", try_candidate(reader, graft, base, asked, questions, settings["matrix"])
+            )
+            scores = scored(answers["answers"], questions)
+            found = {measure: estimate(of, measure != "prompt_tokens").entry(args.out.name) for measure, of in scores.items()}
+            means[name], tokens[name] = mean_by_user(scores, study["chosen_by"]), found["prompt_tokens"]["value"]
+            found["mean"] = estimate([(user, "mean", mean) for user, mean in means[name].items()]).entry(args.out.name)
+            about = {"form": form, "candidate": name, "changes": changes, "choices": parts}
+            items.append(
+                {**about, "frozen": read_by(form, parts) == read_by(form, frozen), "measures": rounded(found), **answers}
+            )
+        choices[form] = chosen(means, tokens)
+        base_of_form = choices_of(base_of_form, study["candidates"][choices[form]])
+    kept = {form: [item["candidate"] for item in items if item["frozen"] and item["form"] == form] for form in choices}
+    metrics = {"candidates": len(items), "users": len(users), "chosen": choices, "frozen": kept}
     write_json(args.out, result("sweep_reader", sweep, None, metrics, items, provenance.record()))
-    state = "is frozen" if choice in frozen_names else "is to be frozen in data/reader/prompt.json"
-    print(f"{args.out}: {len(items)} prompts on {len(users)} development users; the choice, '{choice}', {state}")
+    named = ", ".join(f"{form} '{name}' ({'is' if name in kept[form] else 'is to be'} frozen)" for form, name in choices.items())
+    print(f"{args.out}: {len(items)} prompts on {len(users)} development users; chosen: {named}")
 
 
 if __name__ == "__main__":

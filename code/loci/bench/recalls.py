@@ -1,4 +1,4 @@
-"""What every memory of text recalls for every question: one record a question, and what telling, asking and keeping cost.
+"""What a memory of text recalls for every question: one record a question, and what telling, asking and keeping cost.
 
 No language model is needed here. A record holds the lines that the reader will get, so the reader's step does not know
 memories, and whoever doubts an answer can read what stood in its prompt.
@@ -17,7 +17,7 @@ from loci.bench.told import query_of
 from loci.memories.text_trace import TextMemory, TextTrace
 from loci.models.encoder import Encoder
 from loci.worlds.dialogue_records import Conversation
-from loci.worlds.records import Question, User
+from loci.worlds.records import Question
 
 
 @dataclass
@@ -29,30 +29,33 @@ class Costs:
     nbytes: int
 
 
-def recall_all(
-    memory: TextMemory,
-    user: User,
-    questions: list[Question],
-    told: Callable[[TextMemory], TextTrace],
-    keys: list[str],
-    conversation: Conversation | None = None,
-) -> tuple[list[dict], Costs]:
-    """Records of all questions and the costs. told: tells the memory everything that the user said. keys: of all notes, in the
-    order of telling, which is the order of the lines in a prompt that keeps it."""
-    position = {key: at for at, key in enumerate(keys)}
+def told_to(memory: TextMemory, told: Callable[[TextMemory], TextTrace]) -> tuple[TextTrace, float]:
+    """What the memory keeps of everything that the user said, and the milliseconds that telling took."""
     start = time.perf_counter()
     trace = told(memory)
-    costs = Costs(1000 * (time.perf_counter() - start) / len(keys), [], trace.nbytes)
-    records = []
+    return trace, 1000 * (time.perf_counter() - start)
+
+
+def recall_all(
+    memory: TextMemory,
+    trace: TextTrace,
+    questions: list[Question],
+    keys: list[str],
+    conversation: Conversation | None = None,
+) -> tuple[list[dict], list[float]]:
+    """Records of all questions, and the milliseconds of each recall. keys: of all notes in the order of telling, which is the
+    order of the lines in a prompt that keeps it."""
+    position = {key: at for at, key in enumerate(keys)}
+    records, spent = [], []
     for question in questions:
         query = query_of(question, conversation)
         start = time.perf_counter()
         recall = memory.recall(trace, query)
-        costs.recall_ms.append(1000 * (time.perf_counter() - start))
+        spent.append(1000 * (time.perf_counter() - start))
         records.append(
             {
                 "memory": memory.name,
-                "uid": user.uid,
+                "uid": trace.owner,
                 "qid": question.qid,
                 "kind": question.kind,
                 "lines": list(recall.lines),
@@ -63,7 +66,7 @@ def recall_all(
                 "needed": list(query.needed),
             }
         )
-    return records, costs
+    return records, spent
 
 
 def cost_entries(costs: dict[str, Costs], prefix: str, source: str) -> tuple[dict[str, dict], dict[str, dict]]:
