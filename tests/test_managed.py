@@ -120,6 +120,7 @@ def test_titles_do_not_end_a_sentence():
         ("About my shoe size: that is history now. Please do not hold on to what I told you.", "my shoe size"),
         ("What I said about my rent does not hold anymore. Please forget it.", "my rent"),
         ("I read it with two. Delete my address.", "my address"),
+        ("Could you forget what you know about the doctor on my case?", "the doctor on my case"),
     ],
 )
 def test_requests_to_forget(text, topic):

@@ -69,7 +69,7 @@ _LASTING_PAST = re.compile(
 )
 
 # The owner's own: "my rent", "the model of my phone", "where I live".
-_TOPIC = r"(?P<topic>(?:(?:the [\w' -]+? of )?(?:my|our)|where I|what I do|when I|which) [^.:;,?!]+?)"
+_TOPIC = r"(?P<topic>(?:(?:the [\w' -]+? (?:of|on|in|for|at|with) )?(?:my|our)|where I|what I do|when I|which) [^.:;,?!]+?)"
 _END = r"(?=[.:;,?!]|$| (?:is|are|does not|do not|did|has|have|yet|anymore|any more|need|needs|no longer|any longer)\b)"
 _ABOUT = re.compile(rf"\b(?:about|on|of|for|to) {_TOPIC}{_END}", re.I)
 _OUTRIGHT = re.compile(rf"(?:^|\b(?:please|you) )(?:just )?(?:forget|delete|remove|erase) {_TOPIC}{_END}", re.I)
