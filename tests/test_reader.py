@@ -6,6 +6,7 @@ import pytest
 from steps_path import load_step
 
 from loci.bench.reader import PROMPT_FILE, Reader
+from loci.config import load_profile
 from loci.errors import UserError
 from loci.paths import REFERENCE
 from loci.results import read_result
@@ -111,6 +112,17 @@ def test_the_shortest_prompt_within_one_standard_error_of_the_best_is_chosen():
 
 
 def test_the_frozen_prompt_is_the_one_that_the_study_chose():
-    study = read_result(REFERENCE / "sweeps" / "reader.json")
-    (chosen,) = [item for item in study["items"] if item["candidate"] == study["metrics"]["chosen"]]
-    assert chosen["sha256"] == Reader.load().sha256 and chosen["frozen"]
+    step, study = load_step("sweep_reader"), read_result(REFERENCE / "sweeps" / "reader.json")
+    frozen = {**Reader.load().parts, "lines": load_profile("laptop")["matrix"]["lines"]}
+    assert set(study["metrics"]["chosen"]) == {"question", "statement"}
+    for form, name in study["metrics"]["chosen"].items():
+        (chosen,) = [item for item in study["items"] if item["candidate"] == name and item["form"] == form]
+        assert step.read_by(form, chosen["choices"]) == step.read_by(form, frozen) and chosen["frozen"]
+
+
+def test_choices_that_a_form_does_not_read_do_not_count():
+    step, one = load_step("sweep_reader"), {**Reader.load().parts, "lines": 5}
+    heading, answer = {**one, "statement_heading": "Else:"}, {**one, "answer": "Else:"}
+    assert step.read_by("question", heading) == step.read_by("question", one) != step.read_by("question", answer)
+    assert step.read_by("statement", heading) != step.read_by("statement", one) == step.read_by("statement", answer)
+    assert step.read_by("statement", {**one, "lines": 1}) != step.read_by("statement", one)
