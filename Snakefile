@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from loci.codehash import code_hash
+from loci.codehash import code_hash, data_hash
 from loci.config import load_profile
 from loci.errors import UserError
 

@@ -5,9 +5,10 @@ def settings_of(*sections):
     return {name: SETTINGS[name] for name in sections}
 
 
-# A step's own code and every module it imports; Snakemake sees neither.
+# A step's own code, every module it imports and the authored data that these read; Snakemake sees none of it.
 def code_of(step):
-    return code_hash(Path(workflow.basedir) / "code" / "steps" / step)
+    script = Path(workflow.basedir) / "code" / "steps" / step
+    return f"{code_hash(script)}.{data_hash(script)}"
 
 
 wildcard_constraints:

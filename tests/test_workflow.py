@@ -13,7 +13,8 @@ import psutil
 import pytest
 import yaml
 
-from loci.codehash import direct_imports, module_file
+from loci import codehash
+from loci.codehash import authored_files, data_hash, direct_imports, module_file
 from loci.config import load_config, load_profile, profiles
 from loci.errors import UserError
 from loci.paths import CONFIG, ROOT
@@ -56,6 +57,26 @@ def test_every_step_imports_without_running_and_explains_its_options():
         options = [call for call in text.split("parser.add_argument(")[1:]]
         assert all("help=" in option for option in options), path
     assert module_file("loci.errors").is_file()
+
+
+def test_authored_data_that_a_step_reads_counts(tmp_path, monkeypatch):
+    def read_by(step):
+        return {str(path.relative_to(codehash.DATA)) for path in authored_files(ROOT / "code" / "steps" / f"{step}.py")}
+
+    assert "reader/prompt.json" in read_by("ask_recalls") and "reader/prompt.json" not in read_by("make_people")
+    assert {"people/personal.json", "people/medical.json"} <= read_by("make_people") and not read_by("draw_matrix")
+    monkeypatch.setattr(codehash, "DATA", tmp_path)
+    (tmp_path / "pools").mkdir()
+    for name in ("a.json", "pools/b.json", "pools/c.json", "other.json"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    script = tmp_path / "step.py"
+    script.write_text('A = DATA / "a.json"\nB = DATA / "pools" / f"{name}.json"\nC = OTHER / "other.json"\n', encoding="utf-8")
+    assert [path.name for path in authored_files(script)] == ["a.json", "b.json", "c.json"]
+    before = data_hash(script)
+    (tmp_path / "other.json").write_text("[]", encoding="utf-8")
+    assert data_hash(script) == before
+    (tmp_path / "pools" / "c.json").write_text("[]", encoding="utf-8")
+    assert data_hash(script) != before
 
 
 def test_flash_attention_is_never_imported_at_module_top():

@@ -3,6 +3,7 @@
 Snakemake does not see edits in imported modules, and a fresh clone has no metadata at all. So each step's hash covers
 the step and every module inside code/loci that it imports, directly or not, without comments, docstrings or layout:
 it stands in the rule's `params` (an edit re-runs the rule) and in the result's provenance (a stale result can be told).
+The authored files that these modules name (`DATA / "people" / ...`) have a hash of their own, in `params` as well.
 """
 
 import ast
@@ -10,7 +11,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from loci.paths import ROOT
+from loci.paths import DATA, GENERATED, ROOT
 
 _PACKAGE_PARENT = ROOT / "code"
 
@@ -21,6 +22,38 @@ def code_hash(script: Path) -> str:
     for name in sorted(reachable_modules(script)):
         digest.update(f"\0{name}\0{_essence(module_file(name))}".encode())
     return digest.hexdigest()[:16]
+
+
+def data_hash(script: Path) -> str:
+    """First 16 hex digits of the SHA-256 over the authored files that `script` reads through its modules."""
+    digest = hashlib.sha256()
+    for path in authored_files(script):
+        digest.update(f"{path.relative_to(DATA)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def authored_files(script: Path) -> list[Path]:
+    """Files below data/ that `script` and its modules name; a folder, or a name that is put together, stands for all of it."""
+    found: set[Path] = set()
+    for path in [script, *map(module_file, reachable_modules(script))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.BinOp) and (parts := _parts_below_data(node)):
+                named = DATA.joinpath(*parts)
+                found |= {named} if named.is_file() else {one for one in named.rglob("*") if one.is_file()}
+    return sorted(one for one in found if one.suffix == ".json" and GENERATED not in one.parents)
+
+
+def _parts_below_data(node: ast.BinOp) -> list[str]:
+    """The constant parts of `DATA / "a" / "b"` up to the first that is put together; [] for any other expression."""
+    parts: list[str | None] = []
+    step: ast.expr = node
+    while isinstance(step, ast.BinOp) and isinstance(step.op, ast.Div):
+        parts.append(step.right.value if isinstance(step.right, ast.Constant) else None)
+        step = step.left
+    if not (isinstance(step, ast.Name) and step.id == "DATA"):
+        return []
+    parts.reverse()
+    return parts[: parts.index(None)] if None in parts else parts
 
 
 def reachable_modules(script: Path) -> set[str]:
