@@ -13,6 +13,7 @@ from loci.memories.registry import TEXT_MEMORIES
 from loci.results import result, write_json
 
 MEMORIES = ("gold", "all", "bm25")
+KINDS = ("direct", "updated")
 SIZES, USERS = (34, 1000), (10, 100)
 STEPS = ("matrix", "budget", "growth")
 
@@ -32,7 +33,7 @@ def entries() -> dict:
         step = load_step("draw_matrix")
         measures = [*(f"{kind}.exact" for kind in step.KINDS), *step.LOW]
         keys += [f"{experiment}.{memory}.b.{name}" for memory in MEMORIES for name in measures]
-        keys += [f"{experiment}.{memory}.b.question.prompt_tokens" for memory in MEMORIES]
+        keys += [f"{experiment}.{memory}.b.question.context_tokens" for memory in MEMORIES]
         keys.remove(f"{experiment}.all.b.chained.exact")
     keys.append("matrix.prior.b.direct.exact")  # a control, no memory
     keys += [f"growth.bm25.n{size}.direct.at_5" for size in SIZES]
@@ -111,8 +112,17 @@ def test_every_point_of_the_budget_is_its_entry(entries, ledger):
             assert [label for label, *_ in points] == [name_of(memory) for memory in MEMORIES]
             for memory, (_, x, y, bars) in zip(MEMORIES, points, strict=True):
                 entry = entries[f"{experiment}.{memory}.b.{kind}.exact"]
-                assert x == [entries[f"{experiment}.{memory}.b.question.prompt_tokens"]["value"]] and y == [entry["value"]]
+                assert x == [entries[f"{experiment}.{memory}.b.question.context_tokens"]["value"]] and y == [entry["value"]]
                 assert bars == pytest.approx(ends([entry]))
+
+
+def test_what_adds_nothing_to_the_prompt_is_a_line(entries, ledger):
+    for experiment in load_step("draw_budget").WRITES:
+        entries |= {f"{experiment}.none.b.{kind}.exact": {"value": 0.25, "n": 40, "low": 0.2, "high": 0.3} for kind in KINDS}
+    figure = load_step("draw_budget").draw(ledger(entries), "b")
+    for axes in figure.axes:
+        (line,) = [line for line in axes.lines if line.get_label() == name_of("none")]
+        assert list(line.get_ydata()) == [0.25, 0.25]
 
 
 def test_every_point_of_growth_is_its_entry(entries, ledger):
@@ -135,7 +145,7 @@ def test_every_point_of_growth_is_its_entry(entries, ledger):
     ("step", "gone", "message"),
     [
         ("matrix", "matrix_dialogue.", "holds no matrix of both writes"),
-        ("budget", "matrix.bm25.b.question", "matrix.bm25.b.question.prompt_tokens: no such key"),
+        ("budget", "matrix.bm25.b.question", "matrix.bm25.b.question.context_tokens: no such key"),
         ("growth", "growth.bm25.n", "holds no key like growth"),
     ],
 )
@@ -149,25 +159,31 @@ def test_a_missing_key_is_one_clear_line_and_no_figure(entries, ledger, tmp_path
 
 
 def study() -> list[dict]:
-    """Two candidates of a reader study, the second of which is frozen."""
+    """Two candidates of each of the reader's two studies, the second of which is frozen."""
     number, panels = numbers(), load_step("draw_reader").PANELS
     names = {"one example": False, "five examples": True}
     return [
-        {"candidate": name, "frozen": frozen, "measures": {panel: next(number) for panel in panels}}
+        {"form": form, "candidate": name, "frozen": frozen, "measures": {measure: next(number) for measure in panels[form]}}
+        for form in panels
         for name, frozen in names.items()
     ]
 
 
 def test_every_point_of_the_reader_study_is_its_measure():
     step, items = load_step("draw_reader"), study()
-    figure = step.draw(items, 10)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["one example", "five examples (frozen)"]
-    for axes, measure in zip(figure.axes, step.PANELS, strict=True):
-        for place, (container, item) in enumerate(zip(axes.containers, items, strict=True)):
-            points, _, (across,) = container.lines
-            entry = item["measures"][measure]
-            assert (list(points.get_xdata()), list(points.get_ydata())) == ([entry["value"]], [place])
-            assert across.get_segments()[0][:, 0] == pytest.approx([entry["low"], entry["high"]])
+    axes = iter(step.draw(items, 10).axes)
+    for form, measures in step.PANELS.items():
+        asked = [item for item in items if item["form"] == form]
+        for at, measure in enumerate(measures):
+            panel = next(axes)
+            if at == 0:
+                labels = [label.get_text() for label in panel.get_yticklabels()]
+                assert labels == ["one example", "five examples (frozen)"]
+            for place, (container, item) in enumerate(zip(panel.containers, asked, strict=True)):
+                points, _, (across,) = container.lines
+                entry = item["measures"][measure]
+                assert (list(points.get_xdata()), list(points.get_ydata())) == ([entry["value"]], [place])
+                assert across.get_segments()[0][:, 0] == pytest.approx([entry["low"], entry["high"]])
 
 
 def test_figures_are_the_same_bytes_on_every_run(entries, ledger, tmp_path):

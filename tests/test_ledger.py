@@ -8,7 +8,7 @@ import pytest
 from steps_path import load_step
 
 from loci.bench.ledger import Ledger, collect
-from loci.bench.matrix import entries_of_answers, judged, prior_entries, side_effect_entries
+from loci.bench.matrix import cost_entries, entries_of_answers, judged, prior_entries, side_effect_entries
 from loci.errors import UserError
 from loci.paths import ROOT
 from loci.results import read_jsonl, read_result, result, write_json, write_jsonl
@@ -202,3 +202,17 @@ def test_the_numbers_of_readme_and_reproduce_are_those_of_the_reference(tmp_path
     step.main(["--readme", str(tmp_path / "README.md"), "--reproduce", str(tmp_path / "REPRODUCE.md")])
     for name in ("README.md", "REPRODUCE.md"):
         assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes(), f"{name}: run `make figures`"
+
+
+def test_context_tokens_are_what_a_memory_adds_to_the_same_question():
+    def asked(memory, uid, qid, tokens, write="facts"):
+        about = {"memory": memory, "uid": uid, "qid": qid, "form": "question", "prompt_tokens": tokens}
+        return about | ({"write": write} if memory != "rows" else {})
+
+    answers = [asked("none", "u1", "a", 100), asked("none", "u2", "b", 110), asked("none", "u2", "b", 110, "dialogue")]
+    answers += [asked("bm25", "u1", "a", 120), asked("bm25", "u2", "b", 160), asked("bm25", "u2", "b", 510, "dialogue")]
+    answers += [asked("rows", "u1", "a", 100)]
+    ledger = cost_entries([], {}, answers, "b", "x.json")
+    wanted = {"matrix.none": 0, "matrix.bm25": 35, "matrix_dialogue.bm25": 400, "matrix.rows": 0}
+    assert {name: ledger[f"{name}.b.question.context_tokens"]["value"] for name in wanted} == wanted
+    assert ledger["matrix.bm25.b.question.prompt_tokens"]["value"] == 140

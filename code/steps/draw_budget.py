@@ -1,4 +1,4 @@
-"""Figure: exact answers against the tokens that a memory puts into the prompt, told in clean sentences and in conversations.
+"""Figure: exact answers against the tokens that a memory adds to the prompt, told in clean sentences and in conversations.
 
 Every value comes from the ledger.
 """
@@ -10,10 +10,11 @@ from pathlib import Path
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, draw_intervals, ordered, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, draw_intervals, name_of, ordered, plt, save, use_style
 from loci.errors import run_step
 
 WRITES = {"matrix": "Told in clean sentences", "matrix_dialogue": "Told in conversations"}
+WITHOUT = "none"  # adds nothing to the prompt: a line across the panel
 KINDS = {"direct": "Direct question", "updated": "After an update"}
 
 
@@ -26,10 +27,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def draw_panel(axes, ledger: Ledger, experiment: str, base: str, kind: str, memories: list[str]) -> None:
-    """One panel: exact answers of a kind against prompt tokens of a question, both with 95 % intervals."""
+    """One panel: exact answers of a kind against context tokens of a question, both with 95 % intervals."""
     for memory in memories:
         y = ledger[f"{experiment}.{memory}.{base}.{kind}.exact"]
-        x = ledger[f"{experiment}.{memory}.{base}.question.prompt_tokens"]
+        if memory == WITHOUT:
+            axes.axhline(y["value"], color="black", linestyle="--", linewidth=0.8, label=name_of(memory))
+            continue
+        x = ledger[f"{experiment}.{memory}.{base}.question.context_tokens"]
         draw_intervals(axes, [x], [y], memory)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -50,7 +54,7 @@ def draw(ledger: Ledger, base: str):
         n = ledger[f"matrix.gold.{base}.{kind}.exact"]["n"]
         row[0].set_ylabel(f"{name}\nexact (share of n = {n})")
     for axes in panels[-1]:
-        axes.set_xlabel("Prompt tokens of a question (log scale)")
+        axes.set_xlabel("Tokens that the memory adds to a question (log scale)")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=6.5)
     figure.tight_layout(rect=(0, 0.09, 1, 1))

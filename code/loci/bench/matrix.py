@@ -110,7 +110,8 @@ def side_effect_entries(lines: list[dict], of_text: list[str], base: str, source
 
 
 def cost_entries(written: list[dict], recalled: dict, answers: list[dict], base: str, source: str) -> dict[str, dict]:
-    """Bytes a user (values and indices; text in UTF-8) and prompt tokens a question. recalled: metrics of recall_memories.py."""
+    """Bytes a user (values and indices; text in UTF-8), prompt tokens a question, and context tokens: how many of them the memory
+    adds to the prompt without any. recalled: metrics of recall_memories.py."""
     ledger = {}
     sizes: dict[str, Records] = defaultdict(list)
     for item in written:
@@ -123,12 +124,13 @@ def cost_entries(written: list[dict], recalled: dict, answers: list[dict], base:
             experiment, memory, _ = key.split(".")
             ledger[f"{experiment.replace('recall', 'matrix')}.{memory}.{base}.bytes"] = entry
     tokens: dict[str, Records] = defaultdict(list)
+    bare = {answer["qid"]: answer["prompt_tokens"] for answer in answers if answer["memory"] == "none"}
     for answer in answers:
         about = f"{EXPERIMENTS[answer.get('write', 'facts')]}.{answer['memory']}.{base}.{answer['form']}"
-        tokens[about].append((answer["uid"], answer["qid"], float(answer["prompt_tokens"])))
-    for about, records in tokens.items():
-        ledger[f"{about}.prompt_tokens"] = estimate(records, proportion=False).entry(source)
-    return ledger
+        item, count = (answer["uid"], answer["qid"]), answer["prompt_tokens"]
+        tokens[f"{about}.prompt_tokens"].append((*item, float(count)))
+        tokens[f"{about}.context_tokens"].append((*item, float(count - bare[answer["qid"]])))
+    return ledger | {about: estimate(records, proportion=False).entry(source) for about, records in tokens.items()}
 
 
 def timing_entries(written: list[dict], asked: list[dict], base: str, source: str) -> dict[str, dict]:
