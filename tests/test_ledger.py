@@ -212,7 +212,7 @@ def test_context_tokens_are_what_a_memory_adds_to_the_same_question():
     answers = [asked("none", "u1", "a", 100), asked("none", "u2", "b", 110), asked("none", "u2", "b", 110, "dialogue")]
     answers += [asked("bm25", "u1", "a", 120), asked("bm25", "u2", "b", 160), asked("bm25", "u2", "b", 510, "dialogue")]
     answers += [asked("rows", "u1", "a", 100)]
-    ledger = cost_entries([], {}, answers, "b", "x.json")
+    ledger = cost_entries([{"memory": "rows", "uid": "u1", "bytes": 5}], {}, answers, "b", "x.json")
     wanted = {"matrix.none": 0, "matrix.bm25": 35, "matrix_dialogue.bm25": 400, "matrix.rows": 0}
     assert {name: ledger[f"{name}.b.question.context_tokens"]["value"] for name in wanted} == wanted
     assert ledger["matrix.bm25.b.question.prompt_tokens"]["value"] == 140
