@@ -11,5 +11,10 @@ def code_of(step):
     return f"{code_hash(script)}.{data_hash(script)}"
 
 
+# MB that a job may hold at its peak (as measured, rounded up); a model made in the run needs a fraction.
+def peak_mb(measured):
+    return min(measured, 1500) if SETTINGS["base"]["source"] == "made" else measured
+
+
 wildcard_constraints:
     seed=r"\d+",

@@ -12,7 +12,7 @@ rule density:
         f"{OUT}/benchmarks/density.tsv"
     threads: THREADS
     resources:
-        mem_mb=4500,
+        mem_mb=peak_mb(4500),
     params:
         code=code_of("density.py"),
         settings=settings_of("base", "engram", "write", "matrix", "density"),

@@ -17,7 +17,7 @@ rule write_rows:
         f"{OUT}/benchmarks/write_rows.{BASE}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=3500,
+        mem_mb=peak_mb(3500),
     params:
         code=code_of("write_rows.py"),
         settings=settings_of("base", "people", "engram", "write", "closed_form_scale", "matrix"),
@@ -42,7 +42,7 @@ rule ask_rows:
         f"{OUT}/benchmarks/ask_rows.{BASE}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(5500),
     params:
         code=code_of("ask_rows.py"),
         settings=settings_of("base", "people", "engram", "matrix"),
@@ -70,7 +70,7 @@ rule recall_memories:
         f"{OUT}/benchmarks/recall_memories.{{write}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=2500,
+        mem_mb=peak_mb(2500),
     params:
         code=code_of("recall_memories.py"),
         settings=settings_of("base", "encoder", "people", "matrix"),
@@ -98,7 +98,7 @@ rule ask_recalls:
         f"{OUT}/benchmarks/ask_recalls.{BASE}.{{write}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=5000,
+        mem_mb=peak_mb(5500),
     params:
         code=code_of("ask_recalls.py"),
         settings=settings_of("base", "people", "engram", "matrix"),
@@ -126,7 +126,7 @@ rule measure_side_effects:
         f"{OUT}/benchmarks/side_effects.{BASE}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=3500,
+        mem_mb=peak_mb(3500),
     params:
         code=code_of("measure_side_effects.py"),
         settings=settings_of("base", "people", "engram", "side_effects"),
@@ -182,7 +182,7 @@ rule grow_memories:
         f"{OUT}/benchmarks/grow_memories.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(4000),
     params:
         code=code_of("grow_memories.py"),
         settings=settings_of("encoder", "people", "matrix", "growth"),

@@ -144,7 +144,7 @@ rule measure_priors:
         f"{OUT}/benchmarks/measure_priors.tsv"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=peak_mb(2500),
     params:
         code=code_of("measure_priors.py"),
         options=f"--questions {_SIZES['prior_questions']}",
