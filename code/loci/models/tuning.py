@@ -1,0 +1,145 @@
+"""Teach an adapter: teacher forcing on the marked tokens of examples, everything but the adapter frozen.
+
+Logits are computed for marked tokens only. Examples of like length share a batch, so that little of it is padding; a batch
+is as many examples as `tokens` allows. A run that is killed continues after its last checkpoint and ends at the same bytes.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch.nn import functional as F
+
+from loci.errors import UserError
+from loci.models.adapters import LoraSlot, LoraWeights
+from loci.results import write_bytes
+
+_WARM_UP = 0.05  # of all steps; then the rate falls to zero along a cosine
+_CLIP = 1.0  # norm of the gradient
+_EVERY = 20  # steps between checkpoints
+
+
+@dataclass(frozen=True)
+class Example:
+    """One token sequence; `marked` says which of its tokens are learnt (the first one never is: nothing precedes it)."""
+
+    ids: tuple[int, ...]
+    marked: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.ids) != len(self.marked) or not any(self.marked[1:]):
+            raise UserError("example", "has no marked token after the first", "mark what is to be learnt")
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """rate: AdamW's highest learning rate. epochs: passes over the examples. tokens: padded tokens a batch holds at most."""
+
+    rate: float
+    epochs: int
+    tokens: int = 2048
+    weight_decay: float = 0.0
+
+
+def tune(
+    slot: LoraSlot,
+    examples: list[Example],
+    settings: TuneSettings,
+    seed: int,
+    pad_id: int,
+    checkpoint: Path | None = None,
+    watch: Callable[[int, int, float], None] | None = None,
+) -> LoraWeights:
+    """The adapter after all epochs; the slot holds it too. watch: told (step, steps, loss) after each step.
+
+    checkpoint: file that keeps weights, moments and the step; it is deleted at the end.
+    """
+    if not examples:
+        raise UserError("examples", "there are none", "give at least one")
+    plan = [batch for epoch in range(settings.epochs) for batch in batches(examples, settings.tokens, seed, epoch)]
+    slot.put(slot.new(seed))
+    names = list(slot.parameters)
+    weights = [slot.parameters[name] for name in names]
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimiser = torch.optim.AdamW(weights, lr=settings.rate, weight_decay=settings.weight_decay)
+    done = _resume(checkpoint, names, weights, optimiser) if checkpoint else 0
+    for step in range(done, len(plan)):
+        optimiser.param_groups[0]["lr"] = settings.rate * _schedule(step, len(plan))
+        optimiser.zero_grad(set_to_none=True)
+        loss = loss_of(slot.base.model, [examples[at] for at in plan[step]], pad_id)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, _CLIP)
+        optimiser.step()
+        if watch is not None:
+            watch(step + 1, len(plan), loss.item())
+        if checkpoint and (step + 1) % _EVERY == 0:
+            _keep(checkpoint, step + 1, names, weights, optimiser)
+    learnt = slot.get()
+    slot.put(learnt)
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    return learnt
+
+
+def batches(examples: list[Example], tokens: int, seed: int, epoch: int) -> Iterator[list[int]]:
+    """Positions of the examples of each batch, like lengths together, batches in random order."""
+    generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+    shuffled = torch.randperm(len(examples), generator=generator).tolist()
+    shuffled.sort(key=lambda at: len(examples[at].ids))  # stable: equal lengths stay in random order
+    groups: list[list[int]] = [[]]
+    for at in shuffled:
+        if groups[-1] and (len(groups[-1]) + 1) * len(examples[at].ids) > tokens:
+            groups.append([])
+        groups[-1].append(at)
+    for place in torch.randperm(len(groups), generator=generator).tolist():
+        yield groups[place]
+
+
+def loss_of(model, batch: list[Example], pad_id: int) -> torch.Tensor:
+    """Mean cross-entropy of the marked tokens of B right-padded examples of up to T tokens."""
+    width = max(len(example.ids) for example in batch)
+    ids = torch.tensor([[*example.ids, *[pad_id] * (width - len(example.ids))] for example in batch])  # [B, T]
+    marked = torch.tensor([[*example.marked, *[False] * (width - len(example.ids))] for example in batch])
+    mask = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch])
+    hidden = model.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    before = marked[:, 1:]  # a token is predicted at the position before it
+    logits = model.get_output_embeddings()(hidden[:, :-1][before])
+    return F.cross_entropy(logits, ids[:, 1:][before])
+
+
+def _schedule(step: int, steps: int) -> float:
+    warm = max(1, round(_WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _keep(path: Path, step: int, names: list[str], weights: list[torch.nn.Parameter], optimiser: torch.optim.AdamW) -> None:
+    tensors = {"step": torch.tensor(step)}
+    for name, weight in zip(names, weights, strict=True):
+        state = optimiser.state[weight]
+        tensors |= {f"{name}.weight": weight.detach(), f"{name}.mean": state["exp_avg"], f"{name}.square": state["exp_avg_sq"]}
+    write_bytes(path, to_safetensors(tensors))
+
+
+def _resume(path: Path, names: list[str], weights: list[torch.nn.Parameter], optimiser: torch.optim.AdamW) -> int:
+    """Take up a checkpoint; the step after it, 0 where there is none."""
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, "pt") as stream:
+            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118, not a dict
+    except SafetensorError:
+        raise UserError(path, "is no checkpoint", "delete it and train again") from None
+    step = int(tensors["step"])
+    with torch.no_grad():
+        for name, weight in zip(names, weights, strict=True):
+            weight.copy_(tensors[f"{name}.weight"])
+            moments = {"exp_avg": tensors[f"{name}.mean"], "exp_avg_sq": tensors[f"{name}.square"]}
+            optimiser.state[weight] = {"step": torch.tensor(float(step)), **moments}
+    return step
