@@ -1,0 +1,123 @@
+"""What shared readers are taught, all of it about other users than those who are asked.
+
+Three readers, one line of answer each:
+
+    recite   Question: Which city do I call home?
+             Thought: The city I live in is Graz. Answer: Graz
+    read     the same with facts in front of the question, the needed ones among others
+    answer   facts, the question, and the answer alone (the published recipe)
+
+`recite` begins a sentence whose trigger a row answers to: the row fires on tokens that the reader has just said, and what it
+says is then in the reader's own context. Values are never taught there: half of the lessons hold them as given, without
+learning them, the other half says "not known" in their place. What no row answers is therefore not known.
+"""
+
+import random
+from dataclasses import dataclass
+
+from loci.errors import UserError
+from loci.models.tuning import Example
+from loci.worlds.records import Fact, Question, User
+
+READERS = ("recite", "read", "answer")
+NOT_KNOWN = "not known"
+MOST_OTHERS = 4  # facts in front of a question beside the needed ones
+_ANSWER = " Answer:"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a lesson's text, and whether it is learnt."""
+
+    text: str
+    learnt: bool
+
+
+def asked(question: str, lines: tuple[str, ...] = (), recited: bool = True) -> str:
+    """The prompt of a question, after facts where there are some; the reader's line goes on behind it."""
+    facts = "".join(f"{line}\n" for line in ("Facts about me:", *lines)) if lines else ""
+    return f"{facts}Question: {question}\n{'Thought:' if recited else 'Answer:'}"
+
+
+def said(line: str) -> tuple[str, str]:
+    """(what was recited and reasoned, the answer) of a line after "Thought:"; no answer where it never came to one."""
+    thought, mark, answer = line.rpartition(_ANSWER)
+    return (thought.strip(), answer.strip()) if mark else (line.strip(), "")
+
+
+def lessons_of(reader: str, user: User, seed: int) -> list[list[Piece]]:
+    """A lesson for every question of the user that has an answer or was never told.
+
+    recite: with the values or without them, at even chances. read, answer: the needed facts among 0 to MOST_OTHERS others;
+    in a quarter of the lessons one of the needed facts is missing, and the answer is not known.
+    """
+    if reader not in READERS:
+        raise UserError(f"reader: {reader}", "is not known", f"use one of {', '.join(READERS)}")
+    rng = random.Random(f"lessons:{seed}:{user.uid}")
+    facts = {fact.key: fact for fact in user.final_facts()}
+    lessons = []
+    for question, triggers in _teachable(user, facts):
+        known = all(key in facts for key in question.required_fact_keys) and bool(question.required_fact_keys)
+        if reader == "recite":
+            told = known and rng.random() < 0.5
+            lessons.append(_lesson(question, triggers, facts if told else {}, (), learn_values=False))
+            continue
+        needed = [facts[key] for key in question.required_fact_keys] if known else []
+        if needed and rng.random() < 0.25:
+            needed.pop(rng.randrange(len(needed)))
+        others = [fact for fact in facts.values() if fact.key not in question.required_fact_keys]
+        shown = needed + rng.sample(others, rng.randint(0 if needed else 1, MOST_OTHERS))
+        rng.shuffle(shown)
+        lines = tuple(fact.statement for fact in shown)
+        there = {fact.key: fact for fact in needed}
+        lessons.append(_lesson(question, triggers, there, lines, learn_values=True, recited=reader == "read"))
+    return lessons
+
+
+def _teachable(user: User, facts: dict[str, Fact]) -> list[tuple[Question, list[str]]]:
+    """Questions with the triggers of the sentences that they need: answerable ones, and those of kind unknown."""
+    unknown = {
+        question.key: question.text for question in user.questions if question.kind == "unknown" and question.form == "statement"
+    }
+    found = []
+    for question in user.questions:
+        if question.form != "question":
+            continue
+        if question.kind == "unknown":
+            found.append((question, [unknown[question.key]]))
+        elif question.answer and question.kind != "other" and facts.keys() >= set(question.required_fact_keys):
+            found.append((question, [facts[key].trigger for key in question.required_fact_keys]))
+    return found
+
+
+def _lesson(
+    question: Question,
+    triggers: list[str],
+    there: dict[str, Fact],
+    lines: tuple[str, ...],
+    learn_values: bool,
+    recited: bool = True,
+) -> list[Piece]:
+    """One lesson. there: the needed facts that can be known, by key; without one of them the answer is not known."""
+    keys = question.required_fact_keys
+    known = bool(keys) and all(key in there for key in keys)
+    pieces = [Piece(asked(question.text, lines, recited), learnt=False)]
+    if not recited:
+        return [*pieces, Piece(f" {question.answer if known else NOT_KNOWN}\n", learnt=True)]
+    for key, trigger in zip(keys or (question.key,), triggers, strict=True):
+        value = there[key].answer if key in there else NOT_KNOWN
+        pieces.append(Piece(f" {trigger}", learnt=True))
+        pieces.append(Piece(f" {value}", learnt=learn_values or key not in there))
+        pieces.append(Piece(".", learnt=True))
+    if not known:
+        return [*pieces, Piece(f"{_ANSWER} {NOT_KNOWN}\n", learnt=True)]
+    reasoning = question.recitation.removeprefix(" ".join(there[key].statement for key in keys))
+    return [*pieces, Piece(f"{reasoning}{_ANSWER} {question.answer}\n", learnt=True)]
+
+
+def encoded(pieces: list[Piece], tokenizer) -> Example:
+    """Token ids of a lesson; a token is learnt when its last character is part of a learnt piece."""
+    text = "".join(piece.text for piece in pieces)
+    learnt = [piece.learnt for piece in pieces for _ in piece.text]
+    tokens = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    return Example(tuple(tokens.input_ids), tuple(learnt[end - 1] for _, end in tokens.offset_mapping))
