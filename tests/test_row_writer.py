@@ -346,3 +346,17 @@ def test_every_strategy_names_the_fact_that_it_cannot_write(writer: Writer, stra
             write_closed_form(strategy, writer, facts, 1.0)
         else:
             write_optimised(strategy, writer, facts, CONTEXTS, SETTINGS, 0)
+
+
+def test_each_sentence_may_have_a_context_of_its_own_and_a_stop(writer):
+    own = [f"Question: {at}?\nThought: " for at in range(len(FACTS))]
+    facts = [Sentence(fact.trigger, fact.answer, ";") for fact in FACTS]
+    rows, report = write_optimised("rows", writer, facts, [own], SETTINGS, seed=0)
+    assert report.unmet == 0
+    same, _ = write_optimised("rows", writer, facts, [[CONTEXTS[0]] * len(facts)], WriteSettings(max_steps=2), seed=0)
+    shared, _ = write_optimised("rows", writer, facts, [CONTEXTS[0]], WriteSettings(max_steps=2), seed=0)
+    assert torch.equal(same.values, shared.values)
+    assert torch.equal(rows.addresses, shared.addresses), "addresses do not depend on what precedes a sentence"
+    assert (
+        encode_sentence(writer.tokenizer, own[0], facts[0]).stop == writer.tokenizer(";", add_special_tokens=False).input_ids[-1]
+    )

@@ -21,10 +21,14 @@ _NO_TARGET = -100
 
 @dataclass(frozen=True)
 class Sentence:
-    """One fact as text: `trigger` ends without a space, `answer` is what must follow it."""
+    """One fact as text: `trigger` ends without a space, `answer` is what must follow it, and `stop` what must follow that.
+
+    stop: a line break after a number and a full stop after everything else, unless given.
+    """
 
     trigger: str
     answer: str
+    stop: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def encode_sentence(tokenizer, context: str, sentence: Sentence) -> EncodedSente
     if tokenizer.decode(full[answer_start:]).strip() != sentence.answer:
         raise UserError(where, "the tokenizer cannot round-trip it", "use characters that the tokenizer knows")
     sentence_start = next(at for at, (_, end) in enumerate(prompt.offset_mapping) if end > len(context))
-    stop = "\n" if sentence.answer[-1].isdigit() else "."
+    stop = sentence.stop or ("\n" if sentence.answer[-1].isdigit() else ".")
     return EncodedSentence(full, sentence_start, answer_start, tokenizer(stop, add_special_tokens=False).input_ids[-1])
 
 

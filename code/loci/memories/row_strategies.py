@@ -82,19 +82,24 @@ def write_optimised(
     strategy: str,
     writer: Writer,
     sentences: list[Sentence],
-    contexts: list[str],
+    contexts: list[str | list[str]],
     settings: WriteSettings,
     seed: int,
     watch: Callable[[RowMap], bool] | None = None,
 ) -> tuple[RowMap, WriteReport]:
     """Rows by gradient descent: `rows` after every one of `contexts` and bare, the others on bare sentences only.
 
+    contexts: texts that precede every sentence, or lists that hold one text for each.
     watch: see `optimise`; it cannot follow `rows_opt`, whose facts have rows of their own until the end.
     """
     generator = torch.Generator().manual_seed(seed)
     after = ["", *contexts] if strategy == "rows" else [""]
     graft = writer.upper.graft
-    encoded = [[encode_sentence(writer.tokenizer, context, item) for item in sentences] for context in after]
+    before = [[context] * len(sentences) if isinstance(context, str) else context for context in after]
+    encoded = [
+        [encode_sentence(writer.tokenizer, context, item) for context, item in zip(texts, sentences, strict=True)]
+        for texts in before
+    ]
     addresses = _addresses(graft, [item for group in encoded for item in group])
     table = initial_rows(addresses, graft.spec.row_width, settings.init_scale, generator)
     groups = [ContextExamples(CachedSequences(writer.upper, [item.ids for item in group]), group, table) for group in encoded]
