@@ -6,6 +6,8 @@ from loci.bench.lessons import NOT_KNOWN, READERS, asked, encoded, lessons_of, s
 from loci.errors import UserError
 from loci.worlds.people import build_users
 
+EACH = {"direct": 20, "paraphrase": 20, "indirect": 30, "chained": 4, "unknown": 8}
+
 
 @pytest.fixture(scope="module")
 def users():
@@ -26,7 +28,7 @@ def of(users, split):
 
 def test_reciting_never_teaches_a_value_inside_a_recited_sentence(users):
     for user in of(users, "train"):
-        lessons = lessons_of("recite", user, 0)
+        lessons = lessons_of("recite", user, EACH, 0)
         told = [pieces for pieces in lessons if any(not piece.learnt for piece in pieces[1:])]
         assert 0.3 < len(told) / len(lessons) < 0.6
         for pieces in told:
@@ -43,7 +45,7 @@ def test_reading_teaches_what_stands_in_the_prompt_and_nothing_else(users):
     for reader in ("read", "answer"):
         known = unknown = 0
         for user in of(users, "train"):
-            for pieces in lessons_of(reader, user, 0):
+            for pieces in lessons_of(reader, user, EACH, 0):
                 prompt, line = pieces[0].text, "".join(piece.text for piece in pieces[1:]).strip()
                 assert not pieces[0].learnt and all(piece.learnt for piece in pieces[1:])
                 assert prompt.startswith("Facts about me:\n") and prompt.endswith("Thought:" if reader == "read" else "Answer:")
@@ -65,13 +67,19 @@ def test_the_same_seed_gives_the_same_lessons_and_wordings_are_not_those_of_test
         if question.kind in ("paraphrase", "indirect")
     }
     for reader in READERS:
-        assert texts(lessons_of(reader, user, 0)) == texts(lessons_of(reader, user, 0)) != texts(lessons_of(reader, user, 1))
-        for text in texts(lessons_of(reader, user, 0)):
+        assert (
+            texts(lessons_of(reader, user, EACH, 0))
+            == texts(lessons_of(reader, user, EACH, 0))
+            != texts(lessons_of(reader, user, EACH, 1))
+        )
+        for text in texts(lessons_of(reader, user, EACH, 0)):
             assert text.split("Question: ")[1].split("\n")[0] not in asked_later
 
 
 def test_tokens_follow_their_pieces(llama, users):
-    pieces = next(one for one in lessons_of("recite", of(users, "train")[0], 0) if any(not piece.learnt for piece in one[1:]))
+    pieces = next(
+        one for one in lessons_of("recite", of(users, "train")[0], EACH, 0) if any(not piece.learnt for piece in one[1:])
+    )
     example = encoded(pieces, llama.tokenizer)
     marked = llama.tokenizer.decode([one for one, mark in zip(example.ids, example.marked, strict=True) if mark])
     assert marked == learnt(pieces)
@@ -83,4 +91,6 @@ def test_lines_are_read_back():
     assert said(" My name is Bo. Answer: Bo") == ("My name is Bo.", "Bo")
     assert said(" My name is Bo.") == ("My name is Bo.", "")
     with pytest.raises(UserError, match="reader: sing: is not known"):
-        lessons_of("sing", build_users(count=2, dev=0, seed=0)[0], 0)
+        lessons_of("sing", build_users(count=2, dev=0, seed=0)[0], EACH, 0)
+    with pytest.raises(UserError, match=r"lessons\.chained: asks for 99 of"):
+        lessons_of("recite", build_users(count=2, dev=0, train=2, seed=0)[2], {"chained": 99}, 0)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from loci.errors import UserError
 from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import Base, load_base
-from loci.models.tuning import Example, TuneSettings, batches, loss_of, tune
+from loci.models.tuning import Example, TuneSettings, batches, loss_of, mean_loss, tune
 
 EXAMPLES = [Example((5, 9, 40, 7 + at, 12), (False, False, False, True, True)) for at in range(6)]
 EXAMPLES += [Example((6, 9, 30 + at), (False, True, True)) for at in range(3)]
@@ -30,6 +30,12 @@ def test_the_loss_is_that_of_the_marked_tokens_alone(fresh):
     assert loss_of(fresh.model, batch, 0).item() == pytest.approx(float(torch.stack(parts).mean()), abs=1e-5)
 
 
+def test_the_mean_loss_weighs_tokens_alike(fresh):
+    apart = [(sum(one.marked[1:]), loss_of(fresh.model, [one], 0).item()) for one in EXAMPLES]
+    wanted = sum(count * loss for count, loss in apart) / sum(count for count, _ in apart)
+    assert mean_loss(fresh.model, EXAMPLES, 20, 0) == pytest.approx(wanted, abs=1e-5)
+
+
 def test_batches_hold_every_example_once_and_fit():
     for epoch in range(3):
         found = list(batches(EXAMPLES, 20, 0, epoch))
@@ -40,8 +46,9 @@ def test_batches_hold_every_example_once_and_fit():
 
 def test_an_adapter_learns_and_leaves_the_base_as_it_was(fresh):
     weights = {name: weight.clone() for name, weight in fresh.model.named_parameters()}
-    slot, losses = LoraSlot(fresh, LoraSpec(4)), []
-    learnt = tune(slot, EXAMPLES, SETTINGS, 0, 0, watch=lambda _step, _steps, loss: losses.append(loss))
+    slot = LoraSlot(fresh, LoraSpec(4))
+    learnt, losses = tune(slot, EXAMPLES, SETTINGS, 0, 0)
+    assert mean_loss(fresh.model, EXAMPLES, 20, 0) < losses[-1] + 0.5 < losses[0]
     assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
     named = dict(fresh.model.named_parameters())
     assert all(
@@ -49,13 +56,13 @@ def test_an_adapter_learns_and_leaves_the_base_as_it_was(fresh):
         for name, one in weights.items()
     )
     assert not any(weight.requires_grad for weight in fresh.model.parameters())
-    again = tune(slot, EXAMPLES, SETTINGS, 0, 0)
+    again, _ = tune(slot, EXAMPLES, SETTINGS, 0, 0)
     assert all(torch.equal(again.tensors[key], learnt.tensors[key]) for key in learnt.tensors)
 
 
 def test_a_killed_run_ends_at_the_same_bytes(fresh, tmp_path):
     slot, path = LoraSlot(fresh, LoraSpec(2)), tmp_path / "half.safetensors"
-    whole = tune(slot, EXAMPLES, SETTINGS, 0, 0)
+    whole, all_losses = tune(slot, EXAMPLES, SETTINGS, 0, 0)
 
     def kill(step: int, _steps: int, _loss: float) -> None:
         if step == 25:
@@ -65,8 +72,8 @@ def test_a_killed_run_ends_at_the_same_bytes(fresh, tmp_path):
         tune(slot, EXAMPLES, SETTINGS, 0, 0, path, kill)
     assert path.exists()
     first = []
-    resumed = tune(slot, EXAMPLES, SETTINGS, 0, 0, path, lambda step, _steps, _loss: first.append(step))
-    assert first[0] == 21 and not path.exists()
+    resumed, losses = tune(slot, EXAMPLES, SETTINGS, 0, 0, path, lambda step, _steps, _loss: first.append(step))
+    assert first[0] == 21 and not path.exists() and losses == all_losses
     assert all(torch.equal(resumed.tensors[key], whole.tensors[key]) for key in whole.tensors)
     path.write_bytes(b"nothing")
     with pytest.raises(UserError, match="is no checkpoint"):

@@ -45,8 +45,8 @@ def said(line: str) -> tuple[str, str]:
     return (thought.strip(), answer.strip()) if mark else (line.strip(), "")
 
 
-def lessons_of(reader: str, user: User, seed: int) -> list[list[Piece]]:
-    """A lesson for every question of the user that has an answer or was never told.
+def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> list[list[Piece]]:
+    """A lesson for each of a sample of the user's questions, `per_kind[kind]` of each kind.
 
     recite: with the values or without them, at even chances. read, answer: the needed facts among 0 to MOST_OTHERS others;
     in a quarter of the lessons one of the needed facts is missing, and the answer is not known.
@@ -56,7 +56,7 @@ def lessons_of(reader: str, user: User, seed: int) -> list[list[Piece]]:
     rng = random.Random(f"lessons:{seed}:{user.uid}")
     facts = {fact.key: fact for fact in user.final_facts()}
     lessons = []
-    for question, triggers in _teachable(user, facts):
+    for question, triggers in _teachable(user, facts, per_kind, rng):
         known = all(key in facts for key in question.required_fact_keys) and bool(question.required_fact_keys)
         if reader == "recite":
             told = known and rng.random() < 0.5
@@ -74,20 +74,27 @@ def lessons_of(reader: str, user: User, seed: int) -> list[list[Piece]]:
     return lessons
 
 
-def _teachable(user: User, facts: dict[str, Fact]) -> list[tuple[Question, list[str]]]:
-    """Questions with the triggers of the sentences that they need: answerable ones, and those of kind unknown."""
+def _teachable(
+    user: User, facts: dict[str, Fact], per_kind: dict[str, int], rng: random.Random
+) -> list[tuple[Question, list[str]]]:
+    """A sample of questions with the triggers of the sentences that they need: answerable ones, and those of kind unknown."""
     unknown = {
         question.key: question.text for question in user.questions if question.kind == "unknown" and question.form == "statement"
     }
-    found = []
+    by_kind: dict[str, list] = {kind: [] for kind in per_kind}
     for question in user.questions:
-        if question.form != "question":
+        if question.form != "question" or question.kind not in by_kind:
             continue
         if question.kind == "unknown":
-            found.append((question, [unknown[question.key]]))
-        elif question.answer and question.kind != "other" and facts.keys() >= set(question.required_fact_keys):
-            found.append((question, [facts[key].trigger for key in question.required_fact_keys]))
-    return found
+            by_kind["unknown"].append((question, [unknown[question.key]]))
+        elif question.answer and facts.keys() >= set(question.required_fact_keys):
+            by_kind[question.kind].append((question, [facts[key].trigger for key in question.required_fact_keys]))
+    for kind, found in by_kind.items():
+        if per_kind[kind] > len(found):
+            raise UserError(
+                f"lessons.{kind}", f"asks for {per_kind[kind]} of {user.uid}'s {len(found)} questions", "ask for fewer"
+            )
+    return [one for kind, found in by_kind.items() for one in rng.sample(found, per_kind[kind])]
 
 
 def _lesson(

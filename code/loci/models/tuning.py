@@ -53,10 +53,11 @@ def tune(
     pad_id: int,
     checkpoint: Path | None = None,
     watch: Callable[[int, int, float], None] | None = None,
-) -> LoraWeights:
-    """The adapter after all epochs; the slot holds it too. watch: told (step, steps, loss) after each step.
+) -> tuple[LoraWeights, list[float]]:
+    """The adapter after all epochs, which the slot holds too, and the loss of each step (nats a marked token).
 
-    checkpoint: file that keeps weights, moments and the step; it is deleted at the end.
+    checkpoint: file that keeps weights, moments and losses; it is deleted at the end. watch: told (step, steps, loss) after
+    each step.
     """
     if not examples:
         raise UserError("examples", "there are none", "give at least one")
@@ -67,23 +68,35 @@ def tune(
     for weight in weights:
         weight.requires_grad_(True)
     optimiser = torch.optim.AdamW(weights, lr=settings.rate, weight_decay=settings.weight_decay)
-    done = _resume(checkpoint, names, weights, optimiser) if checkpoint else 0
-    for step in range(done, len(plan)):
+    losses = _resume(checkpoint, names, weights, optimiser) if checkpoint else []
+    for step in range(len(losses), len(plan)):
         optimiser.param_groups[0]["lr"] = settings.rate * _schedule(step, len(plan))
         optimiser.zero_grad(set_to_none=True)
         loss = loss_of(slot.base.model, [examples[at] for at in plan[step]], pad_id)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, _CLIP)
         optimiser.step()
+        losses.append(loss.item())
         if watch is not None:
-            watch(step + 1, len(plan), loss.item())
+            watch(step + 1, len(plan), losses[-1])
         if checkpoint and (step + 1) % _EVERY == 0:
-            _keep(checkpoint, step + 1, names, weights, optimiser)
+            _keep(checkpoint, losses, names, weights, optimiser)
     learnt = slot.get()
     slot.put(learnt)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    return learnt
+    return learnt, losses
+
+
+@torch.no_grad()
+def mean_loss(model, examples: list[Example], tokens: int, pad_id: int) -> float:
+    """Mean cross-entropy of all marked tokens of the examples, nats."""
+    total = count = 0.0
+    for chosen in batches(examples, tokens, 0, 0):
+        batch = [examples[at] for at in chosen]
+        marked = sum(sum(example.marked[1:]) for example in batch)
+        total, count = total + marked * loss_of(model, batch, pad_id).item(), count + marked
+    return total / count
 
 
 def batches(examples: list[Example], tokens: int, seed: int, epoch: int) -> Iterator[list[int]]:
@@ -119,27 +132,29 @@ def _schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _keep(path: Path, step: int, names: list[str], weights: list[torch.nn.Parameter], optimiser: torch.optim.AdamW) -> None:
-    tensors = {"step": torch.tensor(step)}
+def _keep(
+    path: Path, losses: list[float], names: list[str], weights: list[torch.nn.Parameter], optimiser: torch.optim.AdamW
+) -> None:
+    tensors = {"losses": torch.tensor(losses, dtype=torch.float64)}
     for name, weight in zip(names, weights, strict=True):
         state = optimiser.state[weight]
         tensors |= {f"{name}.weight": weight.detach(), f"{name}.mean": state["exp_avg"], f"{name}.square": state["exp_avg_sq"]}
     write_bytes(path, to_safetensors(tensors))
 
 
-def _resume(path: Path, names: list[str], weights: list[torch.nn.Parameter], optimiser: torch.optim.AdamW) -> int:
-    """Take up a checkpoint; the step after it, 0 where there is none."""
+def _resume(path: Path, names: list[str], weights: list[torch.nn.Parameter], optimiser: torch.optim.AdamW) -> list[float]:
+    """Take up a checkpoint; the losses up to it, none where there is no file."""
     if not path.exists():
-        return 0
+        return []
     try:
         with safe_open(path, "pt") as stream:
             tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118, not a dict
     except SafetensorError:
         raise UserError(path, "is no checkpoint", "delete it and train again") from None
-    step = int(tensors["step"])
+    losses = tensors["losses"].tolist()
     with torch.no_grad():
         for name, weight in zip(names, weights, strict=True):
             weight.copy_(tensors[f"{name}.weight"])
             moments = {"exp_avg": tensors[f"{name}.mean"], "exp_avg_sq": tensors[f"{name}.square"]}
-            optimiser.state[weight] = {"step": torch.tensor(float(step)), **moments}
-    return step
+            optimiser.state[weight] = {"step": torch.tensor(float(len(losses))), **moments}
+    return losses

@@ -1,0 +1,95 @@
+"""Train one shared reader: an adapter that learns from other users how to recite, to read facts, or to answer.
+
+No test user, no wording of a test user and no value that only test users have is in its lessons: they are made of users of the
+training split. A killed run continues after its last checkpoint.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from loci.bench.lessons import READERS, encoded, lessons_of
+from loci.config import load_config
+from loci.errors import run_step
+from loci.models.adapters import LoraSlot, LoraSpec
+from loci.models.base import load_base, use_threads
+from loci.models.tuning import Example, TuneSettings, mean_loss, tune
+from loci.provenance import Provenance
+from loci.results import result, rounded, sha256_file, sha256_text, write_json
+from loci.shards import Shards
+from loci.worlds.people import iter_users
+from loci.worlds.records import User
+
+WATCHED = 4  # development users whose lessons measure the loss on people that are not trained on
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--reader", choices=READERS, required=True, default=argparse.SUPPRESS, help="what it is taught")
+    parser.add_argument("--rank", type=int, help="of the adapter; reader.rank of the profile when not given")
+    parser.add_argument("--seed", type=int, default=0, help="redraws lessons, batches and initial weights (integer)")
+    parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument("--adapter", type=Path, required=True, default=argparse.SUPPRESS, help="weights to write (safetensors)")
+    return parser.parse_args(argv)
+
+
+def lessons_about(reader: str, users: Iterator[User], per_kind: dict[str, int], seed: int, tokenizer) -> list[Example]:
+    """The lessons of all users as token sequences."""
+    return [encoded(pieces, tokenizer) for user in users for pieces in lessons_of(reader, user, per_kind, seed)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    provenance = Provenance(Path(__file__), {})
+    settings = load_config(args.config)
+    use_threads(settings["threads"])
+    about, people = settings["reader"], settings["people"]
+    spec = LoraSpec(args.rank or about["rank"], about["targets"])
+    base = load_base(settings["base"]["name"], args.model)
+    pupils = iter_users("personal", "train", range(about["users"]), people["seed"])
+    watched = iter_users("personal", "dev", range(min(WATCHED, people["dev"])), people["seed"])
+    examples = lessons_about(args.reader, pupils, about["lessons"], args.seed, base.tokenizer)
+    held_out = lessons_about(args.reader, watched, about["lessons"], args.seed, base.tokenizer)
+    slot = LoraSlot(base, spec)
+    how = TuneSettings(about["rate"], about["epochs"], about["tokens"])
+    relevant = {"base": settings["base"], "reader": {**about, "name": args.reader, "rank": spec.rank}}
+    ids = sha256_text(str([(one.ids, one.marked) for one in examples]))
+    shards = Shards(
+        Path(__file__), {**relevant, "seed": args.seed, "lessons": ids, "model": base.model_sha256}, args.out.parent / "work"
+    )
+    with tqdm(desc=f"reader {args.reader}, rank {spec.rank}", unit="step") as bar:
+
+        def watch(step: int, steps: int, loss: float) -> None:
+            bar.total = steps
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update(step - bar.n)
+
+        start = time.perf_counter()
+        half = shards.folder / "half.safetensors"
+        weights, losses = tune(slot, examples, how, args.seed, base.tokenizer.pad_token_id, half, watch)
+        seconds = time.perf_counter() - start
+    slot.save(weights, args.adapter)
+    metrics = {
+        "lessons": len(examples),
+        "tokens": sum(len(one.ids) for one in examples) * about["epochs"],
+        "learnt_tokens": sum(sum(one.marked) for one in examples) * about["epochs"],
+        "bytes": weights.nbytes,
+        "loss_held_out": mean_loss(base.model, held_out, about["tokens"], base.tokenizer.pad_token_id),
+        "adapter_sha256": sha256_file(args.adapter),
+    }
+    record = provenance.record() | {"train_seconds": seconds, "model_sha256": base.model_sha256}
+    curve = [{"step": at, "loss": loss} for at, loss in enumerate(rounded(losses), 1)]
+    write_json(args.out, result("train_reader", relevant, args.seed, rounded(metrics), curve, record))
+    print(
+        f"{args.adapter}: a reader that learnt to {args.reader} from {len(examples)} lessons; loss on development users "
+        f"{metrics['loss_held_out']:.3f} nats a token"
+    )
+
+
+if __name__ == "__main__":
+    run_step(main)
