@@ -1,0 +1,195 @@
+"""Ask test users everything under the layered conditions of one adapter, and keep the raw answers.
+
+Conditions that share a prompt share its reading; rows are laid over it. A killed run continues with the next batch.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from loci.bench.answers import raw_answer
+from loci.bench.decode import PromptBatch, newline_tokens
+from loci.bench.layers import BASE, CONDITIONS, OWN_ADAPTER, of_adapter, prompt_under, thinks
+from loci.bench.lessons import said
+from loci.bench.people import asked_questions, asked_users, context_text, donors
+from loci.bench.reader import Reader
+from loci.bench.recited import RECITED
+from loci.bench.told import query_of, tell_facts
+from loci.bench.traces import load_traces
+from loci.config import load_config
+from loci.errors import UserError, run_step
+from loci.memories.registry import text_memory
+from loci.models.adapters import LoraSlot, LoraSpec
+from loci.models.base import load_base, use_threads
+from loci.models.encoder import Encoder
+from loci.models.engram import EngramSpec, Graft
+from loci.models.rows import RowBatch, RowMap
+from loci.paths import GENERATED
+from loci.provenance import Provenance
+from loci.results import read_result, result, sha256_file, write_json, write_jsonl
+from loci.shards import Shards
+from loci.worlds.records import FORMS, Question, User, load_users
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    adapters = sorted({condition.adapter for condition in CONDITIONS.values()} - {OWN_ADAPTER})
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
+    parser.add_argument("--reader", choices=adapters, required=True, default=argparse.SUPPRESS, help="whose conditions are asked")
+    parser.add_argument("--adapter", type=Path, help="its weights, by train_reader.py (safetensors); none for the base model")
+    parser.add_argument("--rows", type=Path, help="rows to lay over it: result of write_rows.py or write_recited.py")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
+    parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
+    return parser.parse_args(argv)
+
+
+def lines_of(user: User, what: str, layered: dict, encoder: Encoder) -> Callable[[Question], tuple[str, ...]]:
+    """What stands in the prompt of a question, the most relevant last: lines of a memory of text."""
+    if not what:
+        return lambda _question: ()
+    depth = {"top1": 1, "top3": 3, "best": layered["lines"]}
+    name = layered["index"] if what in depth else what
+    memory = text_memory(name, encoder, depth.get(what, 1))
+    trace = tell_facts(memory, user)
+
+    def recalled(question: Question) -> tuple[str, ...]:
+        recall = memory.recall(trace, query_of(question))
+        return recall.lines if recall.told else recall.lines[::-1]
+
+    return recalled
+
+
+def prompts_of(names: dict, users: list[User], everybody: list[User], settings: dict, reader: Reader, encoder) -> dict[str, list]:
+    """(user, question, text) of every condition, each user's questions in their own order."""
+    out: dict[str, list] = {}
+    for name, condition in names.items():
+        out[name] = []
+        for user in users:
+            facts, recalled = (
+                {fact.key: fact for fact in user.final_facts()},
+                lines_of(user, condition.lines, settings["layered"], encoder),
+            )
+            for question in asked_questions(user, everybody, settings):
+                needed = [facts[key].statement for key in question.required_fact_keys if key in facts]
+                context = context_text(question.context_id)
+                text = prompt_under(condition, question, recalled(question), needed, reader, context)
+                out[name].append((user, question, text))
+    return out
+
+
+def ask(
+    together: list[str],
+    batch: list[tuple],
+    names: dict,
+    rows_of: Callable[[str, str], RowMap],
+    graft: Graft,
+    tokenizer,
+    limits: dict,
+) -> dict:
+    """Answers of one batch under every condition that shares its prompts: {answers, seconds by condition}."""
+    thinking = thinks(names[together[0]]) and batch[0][1].form == "question"
+    most = limits["max_tokens"] if thinking else limits["short"]
+    start = time.perf_counter()
+    read = PromptBatch(graft, [ids for *_, ids in batch], tokenizer.pad_token_id, limits["ends"], most)
+    seconds = {"reading": time.perf_counter() - start}
+    uids = sorted({user.uid for user, *_ in batch})
+    slots = torch.tensor([uids.index(user.uid) for user, *_ in batch])
+    answers = []
+    for name in together:
+        start = time.perf_counter()
+        decoded = read.answer(RowBatch([rows_of(name, uid) for uid in uids], slots))
+        seconds[name] = time.perf_counter() - start
+        for (user, question, text, ids), found in zip(batch, decoded, strict=True):
+            record = {"memory": name, "uid": user.uid, **raw_answer(question, text, len(ids), found, tokenizer)}
+            if thinking:
+                record["thought"], record["prediction"] = said(record["prediction"])
+            answers.append(record)
+    return {"answers": answers, "seconds": seconds, "questions": len(batch)}
+
+
+def rows_under(
+    names: dict, written: dict[tuple[str, str], RowMap], users: list[User], empty: RowMap
+) -> Callable[[str, str], RowMap]:
+    """(condition, user id) -> the rows that lie over the user's prompts."""
+    donor, own = donors(users), {uid: rows for (uid, memory), rows in written.items() if memory in ("rows", RECITED)}
+
+    def rows(name: str, uid: str) -> RowMap:
+        whose = {"": None, "own": uid, "donor": donor[uid].uid}[names[name].rows]
+        return empty if whose is None else own[whose]
+
+    return rows
+
+
+def batches(prompts: dict[str, list], names: dict, tokenizer, size: int) -> list[tuple[list[str], list[tuple]]]:
+    """(conditions, [(user, question, text, token ids)]) in batches of `size` of one form and like length. Conditions that
+    differ in their rows alone have the same prompts and stand together."""
+    alike: dict[tuple, list[str]] = {}
+    for name, condition in names.items():
+        alike.setdefault((condition.lines, condition.forced), []).append(name)
+    out = []
+    for together in alike.values():
+        encoded = [(*item, tokenizer(item[2], add_special_tokens=False).input_ids) for item in prompts[together[0]]]
+        for form in FORMS:
+            found = [item for item in encoded if item[1].form == form]
+            found.sort(key=lambda item: (bool(item[1].context_id), len(item[3]), item[0].uid, item[1].qid))
+            out += [(together, found[at : at + size]) for at in range(0, len(found), size)]
+    return out
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    names = of_adapter(args.reader)
+    if (args.reader == BASE) != (args.adapter is None):
+        raise UserError("--adapter", f"does not fit reader {args.reader}", "give the weights of a shared reader, none for base")
+    if any(condition.rows for condition in names.values()) and args.rows is None:
+        raise UserError("--rows", f"is missing for reader {args.reader}", "give a result of write_rows.py or write_recited.py")
+    inputs = {name: path for name in ("users", "adapter", "rows") if (path := getattr(args, name))}
+    provenance = Provenance(Path(__file__), inputs)
+    settings = load_config(args.config)
+    use_threads(settings["threads"])
+    everybody = load_users(args.users)
+    users, layered = asked_users(everybody, settings), settings["layered"]
+    base, spec = load_base(settings["base"]["name"], args.model), EngramSpec.of(settings["engram"])
+    if args.adapter:
+        slot = LoraSlot(base, LoraSpec(settings["reader"]["rank"], settings["reader"]["targets"]))
+        slot.put(slot.load(args.adapter))
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
+    graft, reader = Graft(base.model, base.tokenizer, spec), Reader.load()
+    written = load_traces(args.rows, spec.about(base.name), read_result(args.rows)["seed"]) if args.rows else {}
+    relevant = {name: settings[name] for name in ("base", "engram", "matrix", "reader", "layered")}
+    relevant |= {"adapter_of": args.reader, "reader_sha256": reader.sha256}
+    prompts = prompts_of(names, users, everybody, settings, reader, encoder)
+    identity = {**relevant, **{name: sha256_file(path) for name, path in inputs.items()}, "model": base.model_sha256}
+    shards = Shards(Path(__file__), identity, args.out.parent / "work")
+    rows_of = rows_under(names, written, users, graft.empty_rows())
+    limits = {
+        "max_tokens": layered["max_tokens"],
+        "short": settings["matrix"]["max_tokens"],
+        "ends": newline_tokens(base.tokenizer),
+    }
+    answers, timings = [], []
+    for at, (together, batch) in enumerate(
+        tqdm(batches(prompts, names, base.tokenizer, layered["batch"]), desc="ask", unit="batch")
+    ):
+        part = shards.get(f"{at:03d}")
+        if part is None:
+            part = shards.put(f"{at:03d}", ask(together, batch, names, rows_of, graft, base.tokenizer, limits))
+        answers += part["answers"]
+        timings.append({"batch": at, "questions": part["questions"], "seconds": part["seconds"]})
+    answers.sort(key=lambda answer: (answer["memory"], answer["uid"], answer["qid"]))
+    write_jsonl(args.answers, answers)
+    metrics = {"answers": len(answers), "answers_sha256": sha256_file(args.answers)}
+    made = provenance.record() | {"batch_seconds": timings, "model_sha256": base.model_sha256}
+    write_json(args.out, result("ask_layered", relevant, None, metrics, args.answers.name, made))
+    print(f"{args.answers}: {len(answers)} raw answers under {', '.join(names)}; score_layered.py says how many are right")
+
+
+if __name__ == "__main__":
+    run_step(main)
