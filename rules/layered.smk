@@ -1,0 +1,126 @@
+# Shared readers, rows for the one that recites, and the layered conditions.
+
+_LAYERED = f"{OUT}/layered"
+_READERS = ["recite", "read", "answer"]
+_FIRST = SEEDS[0]
+
+
+rule train_reader:
+    input:
+        model=MODEL,
+    output:
+        result=f"{_LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.json",
+        adapter=f"{_LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.safetensors",
+    log:
+        f"logs/{PROFILE}/train_reader.{{reader}}.s{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_reader.{{reader}}.s{{seed}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("train_reader.py"),
+        settings=settings_of("base", "people", "reader"),
+        options=f"--config {CONFIG}",
+    wildcard_constraints:
+        reader="|".join(_READERS),
+    message:
+        "python code/steps/train_reader.py {params.options} --reader {wildcards.reader} --seed {wildcards.seed}"
+        " --out {output.result} --adapter {output.adapter}"
+    shell:
+        "python code/steps/train_reader.py {params.options} --reader {wildcards.reader} --seed {wildcards.seed}"
+        " --out {output.result} --adapter {output.adapter} > {log} 2>&1"
+
+
+rule write_recited:
+    input:
+        model=MODEL,
+        users=USERS,
+        adapter=f"{_LAYERED}/reader.recite.{BASE}.s{{seed}}.safetensors",
+    output:
+        f"{_LAYERED}/write_recited.{BASE}.s{{seed}}.json",
+    log:
+        f"logs/{PROFILE}/write_recited.s{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/write_recited.s{{seed}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("write_recited.py"),
+        settings=settings_of("base", "people", "engram", "write", "reader"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/write_recited.py {params.options} --users {input.users} --adapter {input.adapter}"
+        " --seed {wildcards.seed} --out {output}"
+    shell:
+        "python code/steps/write_recited.py {params.options} --users {input.users} --adapter {input.adapter}"
+        " --seed {wildcards.seed} --out {output} > {log} 2>&1"
+
+
+def rows_under(wildcards):
+    """What is laid over the prompts of a reader: rows written with it attached, or on the base model."""
+    if wildcards.reader == "recite":
+        return f"{_LAYERED}/write_recited.{BASE}.s{_FIRST}.json"
+    return f"{OUT}/matrix/write_rows.{BASE}.s{_FIRST}.json" if wildcards.reader in ("base", "answer") else []
+
+
+def adapter_of(wildcards):
+    return [] if wildcards.reader == "base" else f"{_LAYERED}/reader.{wildcards.reader}.{BASE}.s{_FIRST}.safetensors"
+
+
+rule ask_layered:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        users=USERS,
+        rows=rows_under,
+        adapter=adapter_of,
+    output:
+        result=f"{_LAYERED}/ask_layered.{BASE}.{{reader}}.json",
+        answers=f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl",
+    log:
+        f"logs/{PROFILE}/ask_layered.{{reader}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/ask_layered.{{reader}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=5000,
+    params:
+        code=code_of("ask_layered.py"),
+        settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "layered"),
+        options=f"--config {CONFIG}",
+        files=lambda wildcards, input: " ".join(
+            f"--{name} {path}" for name in ("rows", "adapter") for path in [input.get(name)] if path
+        ),
+    wildcard_constraints:
+        reader="|".join(["base", *_READERS]),
+    message:
+        "python code/steps/ask_layered.py {params.options} --users {input.users} --reader {wildcards.reader} {params.files}"
+        " --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/ask_layered.py {params.options} --users {input.users} --reader {wildcards.reader} {params.files}"
+        " --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule score_layered:
+    input:
+        users=USERS,
+        answers=expand(f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=["base", *_READERS]),
+    output:
+        f"{_LAYERED}/layered.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_layered.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_layered.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_layered.py"),
+        settings=settings_of("base", "people", "matrix", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --out {output} > {log} 2>&1"
