@@ -2,6 +2,7 @@
 
 _LAYERED = f"{OUT}/layered"
 _READERS = ["recite", "read", "answer"]
+_ADAPTERS = ["base", "user", *_READERS]
 _FIRST = SEEDS[0]
 
 
@@ -58,15 +59,43 @@ rule write_recited:
         " --seed {wildcards.seed} --out {output} > {log} 2>&1"
 
 
+rule tune_users:
+    input:
+        model=MODEL,
+        users=USERS,
+    output:
+        f"{_LAYERED}/tune_users.{BASE}.s{{seed}}.json",
+    log:
+        f"logs/{PROFILE}/tune_users.s{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/tune_users.s{{seed}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("tune_users.py"),
+        settings=settings_of("base", "people", "user_lora"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/tune_users.py {params.options} --users {input.users} --seed {wildcards.seed} --out {output}"
+    shell:
+        "python code/steps/tune_users.py {params.options} --users {input.users} --seed {wildcards.seed} --out {output} > {log} 2>&1"
+
+
 def rows_under(wildcards):
     """What is laid over the prompts of a reader: rows written with it attached, or on the base model."""
     if wildcards.reader == "recite":
         return f"{_LAYERED}/write_recited.{BASE}.s{_FIRST}.json"
-    return f"{OUT}/matrix/write_rows.{BASE}.s{_FIRST}.json" if wildcards.reader in ("base", "answer") else []
+    return f"{OUT}/matrix/write_rows.{BASE}.s{_FIRST}.json" if wildcards.reader in ("base", "answer", "user") else []
 
 
 def adapter_of(wildcards):
-    return [] if wildcards.reader == "base" else f"{_LAYERED}/reader.{wildcards.reader}.{BASE}.s{_FIRST}.safetensors"
+    alone = ("base", "user")
+    return [] if wildcards.reader in alone else f"{_LAYERED}/reader.{wildcards.reader}.{BASE}.s{_FIRST}.safetensors"
+
+
+def tuned_of(wildcards):
+    return f"{_LAYERED}/tune_users.{BASE}.s{_FIRST}.json" if wildcards.reader == "user" else []
 
 
 rule ask_layered:
@@ -76,6 +105,7 @@ rule ask_layered:
         users=USERS,
         rows=rows_under,
         adapter=adapter_of,
+        tuned=tuned_of,
     output:
         result=f"{_LAYERED}/ask_layered.{BASE}.{{reader}}.json",
         answers=f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl",
@@ -88,13 +118,13 @@ rule ask_layered:
         mem_mb=5000,
     params:
         code=code_of("ask_layered.py"),
-        settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "layered"),
+        settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "user_lora", "layered"),
         options=f"--config {CONFIG}",
         files=lambda wildcards, input: " ".join(
-            f"--{name} {path}" for name in ("rows", "adapter") for path in [input.get(name)] if path
+            f"--{name} {path}" for name in ("rows", "adapter", "tuned") for path in [input.get(name)] if path
         ),
     wildcard_constraints:
-        reader="|".join(["base", *_READERS]),
+        reader="|".join(_ADAPTERS),
     message:
         "python code/steps/ask_layered.py {params.options} --users {input.users} --reader {wildcards.reader} {params.files}"
         " --out {output.result} --answers {output.answers}"
@@ -106,7 +136,7 @@ rule ask_layered:
 rule score_layered:
     input:
         users=USERS,
-        answers=expand(f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=["base", *_READERS]),
+        answers=expand(f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
     output:
         f"{_LAYERED}/layered.{BASE}.json",
     log:

@@ -20,6 +20,7 @@ from loci.bench.reader import Reader
 from loci.bench.recited import RECITED
 from loci.bench.told import query_of, tell_facts
 from loci.bench.traces import load_traces
+from loci.bench.user_lora import Teaching
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.memories.registry import text_memory
@@ -36,12 +37,13 @@ from loci.worlds.records import FORMS, Question, User, load_users
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    adapters = sorted({condition.adapter for condition in CONDITIONS.values()} - {OWN_ADAPTER})
+    adapters = sorted({condition.adapter for condition in CONDITIONS.values()})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--reader", choices=adapters, required=True, default=argparse.SUPPRESS, help="whose conditions are asked")
     parser.add_argument("--adapter", type=Path, help="its weights, by train_reader.py (safetensors); none for the base model")
+    parser.add_argument("--tuned", type=Path, help="adapters of the users themselves: result of tune_users.py, for reader user")
     parser.add_argument("--rows", type=Path, help="rows to lay over it: result of write_rows.py or write_recited.py")
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
@@ -69,6 +71,7 @@ def lines_of(user: User, what: str, layered: dict, encoder: Encoder) -> Callable
 def prompts_of(names: dict, users: list[User], everybody: list[User], settings: dict, reader: Reader, encoder) -> dict[str, list]:
     """(user, question, text) of every condition, each user's questions in their own order."""
     out: dict[str, list] = {}
+    learnt = Teaching(**settings["user_lora"]).knows_questions
     for name, condition in names.items():
         out[name] = []
         for user in users:
@@ -79,7 +82,7 @@ def prompts_of(names: dict, users: list[User], everybody: list[User], settings: 
             for question in asked_questions(user, everybody, settings):
                 needed = [facts[key].statement for key in question.required_fact_keys if key in facts]
                 context = context_text(question.context_id)
-                text = prompt_under(condition, question, recalled(question), needed, reader, context)
+                text = prompt_under(condition, question, recalled(question), needed, reader, context, learnt)
                 out[name].append((user, question, text))
     return out
 
@@ -129,7 +132,7 @@ def rows_under(
 
 def batches(prompts: dict[str, list], names: dict, tokenizer, size: int) -> list[tuple[list[str], list[tuple]]]:
     """(conditions, [(user, question, text, token ids)]) in batches of `size` of one form and like length. Conditions that
-    differ in their rows alone have the same prompts and stand together."""
+    differ in their rows alone have the same prompts and stand together; users with adapters of their own stand apart."""
     alike: dict[tuple, list[str]] = {}
     for name, condition in names.items():
         alike.setdefault((condition.lines, condition.forced), []).append(name)
@@ -139,31 +142,45 @@ def batches(prompts: dict[str, list], names: dict, tokenizer, size: int) -> list
         for form in FORMS:
             found = [item for item in encoded if item[1].form == form]
             found.sort(key=lambda item: (bool(item[1].context_id), len(item[3]), item[0].uid, item[1].qid))
-            out += [(together, found[at : at + size]) for at in range(0, len(found), size)]
+            apart: dict[str, list[tuple]] = {}
+            for item in found:
+                apart.setdefault(item[0].uid if names[together[0]].adapter == OWN_ADAPTER else "", []).append(item)
+            out += [(together, part[at : at + size]) for part in apart.values() for at in range(0, len(part), size)]
     return out
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     names = of_adapter(args.reader)
-    if (args.reader == BASE) != (args.adapter is None):
-        raise UserError("--adapter", f"does not fit reader {args.reader}", "give the weights of a shared reader, none for base")
+    if (args.reader in (BASE, OWN_ADAPTER)) != (args.adapter is None) or (args.reader == OWN_ADAPTER) != bool(args.tuned):
+        raise UserError(
+            "--adapter, --tuned",
+            f"do not fit reader {args.reader}",
+            "give the weights of a shared reader, or the users' own for reader user, none for base",
+        )
     if any(condition.rows for condition in names.values()) and args.rows is None:
         raise UserError("--rows", f"is missing for reader {args.reader}", "give a result of write_rows.py or write_recited.py")
-    inputs = {name: path for name in ("users", "adapter", "rows") if (path := getattr(args, name))}
+    inputs = {name: path for name in ("users", "adapter", "tuned", "rows") if (path := getattr(args, name))}
     provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
     use_threads(settings["threads"])
     everybody = load_users(args.users)
     users, layered = asked_users(everybody, settings), settings["layered"]
     base, spec = load_base(settings["base"]["name"], args.model), EngramSpec.of(settings["engram"])
+    own, how = {}, Teaching(**settings["user_lora"])
     if args.adapter:
         slot = LoraSlot(base, LoraSpec(settings["reader"]["rank"], settings["reader"]["targets"]))
         slot.put(slot.load(args.adapter))
+    elif args.tuned:
+        slot = LoraSlot(base, how.spec)
+        own = {item["uid"]: slot.load(args.tuned.parent / item["adapter"]) for item in read_result(args.tuned)["items"]}
+        missing = [user.uid for user in users if user.uid not in own]
+        if missing:
+            raise UserError(args.tuned, f"has no adapter of {missing[0]}", "run tune_users.py with these users")
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
     graft, reader = Graft(base.model, base.tokenizer, spec), Reader.load()
     written = load_traces(args.rows, spec.about(base.name), read_result(args.rows)["seed"]) if args.rows else {}
-    relevant = {name: settings[name] for name in ("base", "engram", "matrix", "reader", "layered")}
+    relevant = {name: settings[name] for name in ("base", "engram", "matrix", "reader", "user_lora", "layered")}
     relevant |= {"adapter_of": args.reader, "reader_sha256": reader.sha256}
     prompts = prompts_of(names, users, everybody, settings, reader, encoder)
     identity = {**relevant, **{name: sha256_file(path) for name, path in inputs.items()}, "model": base.model_sha256}
@@ -180,6 +197,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         part = shards.get(f"{at:03d}")
         if part is None:
+            if own:  # served by copying into the slot, never merged: users A, B, A give A the same bytes
+                slot.put(own[batch[0][0].uid])
             part = shards.put(f"{at:03d}", ask(together, batch, names, rows_of, graft, base.tokenizer, limits))
         answers += part["answers"]
         timings.append({"batch": at, "questions": part["questions"], "seconds": part["seconds"]})

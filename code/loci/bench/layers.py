@@ -58,15 +58,23 @@ def thinks(condition: Condition) -> bool:
 
 
 def prompt_under(
-    condition: Condition, question: Question, lines: tuple[str, ...], needed: list[str], reader: Reader, context: str
+    condition: Condition,
+    question: Question,
+    lines: tuple[str, ...],
+    needed: list[str],
+    reader: Reader,
+    context: str,
+    own_asked: bool,
 ) -> str:
     """The text to be continued. lines: what the condition puts into the prompt, the most relevant last. needed: the
-    statements that the question needs, which a forced recitation consists of.
+    statements that the question needs, which a forced recitation consists of. own_asked: the users' own adapters have
+    learnt to answer questions.
 
     A sentence to be completed is asked alike under all adapters; a question in the form that the adapter has learnt, or
     behind the reader's examples where there is none.
     """
-    if question.form == "statement" or condition.adapter in (BASE, OWN_ADAPTER):
+    plain = condition.adapter == BASE or (condition.adapter == OWN_ADAPTER and not own_asked)
+    if question.form == "statement" or plain:
         return reader.prompt(question, lines, context)
     text = context + asked(question.text, lines, thinks(condition))
     return f"{text} {' '.join(needed)}" if condition.forced and needed else text

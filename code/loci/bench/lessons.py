@@ -15,12 +15,14 @@ learning them, the other half says "not known" in their place. What no row answe
 import random
 from dataclasses import dataclass
 
+from loci.bench.arithmetic import worked
 from loci.errors import UserError
 from loci.models.tuning import Example
 from loci.worlds.records import Fact, Question, User
 
 READERS = ("recite", "read", "answer")
 NOT_KNOWN = "not known"
+NAMED = ("spouse_name", "sibling_name")  # whom a chained question of the personal world can name, in the order of search
 MOST_OTHERS = 4  # facts in front of a question beside the needed ones
 _ANSWER = " Answer:"
 
@@ -60,7 +62,8 @@ def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> 
         known = all(key in facts for key in question.required_fact_keys) and bool(question.required_fact_keys)
         if reader == "recite":
             told = known and rng.random() < 0.5
-            lessons.append(_lesson(question, triggers, facts if told else {}, (), learn_values=False))
+            tried = {key: facts[key].trigger for key in _searched(question)} | triggers
+            lessons.append(_lesson(question, tried, facts if told else {}, (), learn_values=False))
             continue
         needed = [facts[key] for key in question.required_fact_keys] if known else []
         if needed and rng.random() < 0.25:
@@ -76,7 +79,7 @@ def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> 
 
 def _teachable(
     user: User, facts: dict[str, Fact], per_kind: dict[str, int], rng: random.Random
-) -> list[tuple[Question, list[str]]]:
+) -> list[tuple[Question, dict[str, str]]]:
     """A sample of questions with the triggers of the sentences that they need: answerable ones, and those of kind unknown."""
     unknown = {
         question.key: question.text for question in user.questions if question.kind == "unknown" and question.form == "statement"
@@ -86,9 +89,9 @@ def _teachable(
         if question.form != "question" or question.kind not in by_kind:
             continue
         if question.kind == "unknown":
-            by_kind["unknown"].append((question, [unknown[question.key]]))
+            by_kind["unknown"].append((question, {question.key: unknown[question.key]}))
         elif question.answer and facts.keys() >= set(question.required_fact_keys):
-            by_kind[question.kind].append((question, [facts[key].trigger for key in question.required_fact_keys]))
+            by_kind[question.kind].append((question, {key: facts[key].trigger for key in question.required_fact_keys}))
     for kind, found in by_kind.items():
         if per_kind[kind] > len(found):
             raise UserError(
@@ -97,21 +100,32 @@ def _teachable(
     return [one for kind, found in by_kind.items() for one in rng.sample(found, per_kind[kind])]
 
 
+def _searched(question: Question) -> tuple[str, ...]:
+    """Facts that are recited to find out whom a chained question names: one name after the other until it is the one.
+
+    Which of them it is cannot be known before. Where the facts stand in the prompt there is nothing to be searched.
+    """
+    if question.kind != "chained":
+        return ()
+    return NAMED[: NAMED.index(question.required_fact_keys[0])]
+
+
 def _lesson(
     question: Question,
-    triggers: list[str],
+    triggers: dict[str, str],
     there: dict[str, Fact],
     lines: tuple[str, ...],
     learn_values: bool,
     recited: bool = True,
 ) -> list[Piece]:
-    """One lesson. there: the needed facts that can be known, by key; without one of them the answer is not known."""
+    """One lesson. triggers: of the sentences to be recited, by key. there: the facts that can be known, by key; without a
+    needed one the answer is not known."""
     keys = question.required_fact_keys
     known = bool(keys) and all(key in there for key in keys)
     pieces = [Piece(asked(question.text, lines, recited), learnt=False)]
     if not recited:
         return [*pieces, Piece(f" {question.answer if known else NOT_KNOWN}\n", learnt=True)]
-    for key, trigger in zip(keys or (question.key,), triggers, strict=True):
+    for key, trigger in triggers.items():
         value = there[key].answer if key in there else NOT_KNOWN
         pieces.append(Piece(f" {trigger}", learnt=True))
         pieces.append(Piece(f" {value}", learnt=learn_values or key not in there))
@@ -119,7 +133,7 @@ def _lesson(
     if not known:
         return [*pieces, Piece(f"{_ANSWER} {NOT_KNOWN}\n", learnt=True)]
     reasoning = question.recitation.removeprefix(" ".join(there[key].statement for key in keys))
-    return [*pieces, Piece(f"{reasoning}{_ANSWER} {question.answer}\n", learnt=True)]
+    return [*pieces, Piece(f"{worked(reasoning)}{_ANSWER} {question.answer}\n", learnt=True)]
 
 
 def encoded(pieces: list[Piece], tokenizer) -> Example:

@@ -5,36 +5,23 @@ is seen while writing.
 """
 
 import random
-from functools import lru_cache
 
 from loci.bench.lessons import asked
+from loci.bench.pupils import wordings
 from loci.memories.row_examples import Sentence
 from loci.memories.row_strategies import Writer, write_optimised
 from loci.memories.row_writer import WriteReport, write_settings
 from loci.models.rows import RowMap
-from loci.worlds.people import iter_users
 from loci.worlds.records import User
 
 RECITED = "rows_recited"  # the id of such rows among traces
-_PUPILS = 8  # users of the training split whose wordings are drawn from
-
-
-@lru_cache
-def wordings(world: str, seed: int) -> dict[str, tuple[str, ...]]:
-    """Questions about one fact in wordings of the training split, by key."""
-    found: dict[str, dict[str, None]] = {}
-    for user in iter_users(world, "train", range(_PUPILS), seed):
-        for question in user.questions:
-            if question.kind == "paraphrase":
-                found.setdefault(question.key, {})[question.text] = None
-    return {key: tuple(texts) for key, texts in found.items()}
 
 
 def prompts_before(user: User, seed: int) -> list[list[str]]:
     """Two lists with a text for each fact of the user: a question about it and the reader's mark; the same with another of
     the user's facts recited first, as in answers that need two."""
-    rng, known = random.Random(f"recited:{seed}:{user.uid}"), wordings("personal", 0)
-    facts, every = user.final_facts(), [text for texts in wordings("personal", 0).values() for text in texts]
+    rng, known = random.Random(f"recited:{seed}:{user.uid}"), wordings()
+    facts, every = user.final_facts(), [text for texts in known.values() for text in texts]
     first = [asked(rng.choice(known.get(fact.key, every))) + " " for fact in facts]
     before = [rng.choice([other for other in facts if other.key != fact.key]) for fact in facts]
     second = [f"{asked(rng.choice(every))} {other.statement} " for other in before]

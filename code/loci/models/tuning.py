@@ -19,7 +19,7 @@ from loci.models.adapters import LoraSlot, LoraWeights
 from loci.results import write_bytes
 
 _WARM_UP = 0.05  # of all steps; then the rate falls to zero along a cosine
-_CLIP = 1.0  # norm of the gradient
+CLIP = 1.0  # norm of the gradient
 _EVERY = 20  # steps between checkpoints
 
 
@@ -74,7 +74,7 @@ def tune(
         optimiser.zero_grad(set_to_none=True)
         loss = loss_of(slot.base.model, [examples[at] for at in plan[step]], pad_id)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, _CLIP)
+        torch.nn.utils.clip_grad_norm_(weights, CLIP)
         optimiser.step()
         losses.append(loss.item())
         if watch is not None:
@@ -114,15 +114,20 @@ def batches(examples: list[Example], tokens: int, seed: int, epoch: int) -> Iter
 
 
 def loss_of(model, batch: list[Example], pad_id: int) -> torch.Tensor:
-    """Mean cross-entropy of the marked tokens of B right-padded examples of up to T tokens."""
+    """Mean cross-entropy of the marked tokens of a batch."""
+    return F.cross_entropy(*marked_logits(model, batch, pad_id))
+
+
+def marked_logits(model, batch: list[Example], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [M, vocabulary] before the M marked tokens of B right-padded examples of up to T tokens, example by example,
+    and these tokens [M]. No other logits are computed."""
     width = max(len(example.ids) for example in batch)
     ids = torch.tensor([[*example.ids, *[pad_id] * (width - len(example.ids))] for example in batch])  # [B, T]
     marked = torch.tensor([[*example.marked, *[False] * (width - len(example.ids))] for example in batch])
     mask = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch])
     hidden = model.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     before = marked[:, 1:]  # a token is predicted at the position before it
-    logits = model.get_output_embeddings()(hidden[:, :-1][before])
-    return F.cross_entropy(logits, ids[:, 1:][before])
+    return model.get_output_embeddings()(hidden[:, :-1][before]), ids[:, 1:][before]
 
 
 def _schedule(step: int, steps: int) -> float:

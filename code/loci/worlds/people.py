@@ -66,12 +66,16 @@ def build_users(count: int, seed: int, dev: int = 10, world: str = "personal", t
     return [user for split, indices in series for user in iter_users(world, split, indices, seed)]
 
 
-def iter_users(world: str, split: str, indices: range, seed: int) -> Iterator[User]:
-    """Users of one split, one after the other; a pair that straddles a border is made in either split, and halved."""
+def iter_users(world: str | World, split: str, indices: range, seed: int) -> Iterator[User]:
+    """Users of one split, one after the other; a pair that straddles a border is made in either split, and halved.
+
+    world: its name, or a world of that name with other wordings.
+    """
+    plan = load_world(world) if isinstance(world, str) else world
     pair: tuple[User, ...] = ()
     for index in indices:
         if not pair or index % 2 == 0:
-            pair = _pair(world, split, index - index % 2, seed)
+            pair = _pair(plan, split, index - index % 2, seed)
         yield pair[index % 2]
 
 
@@ -140,9 +144,9 @@ def _drawing(world: str, pools: str) -> PersonalTwins | MedicalTwins:
     return _DRAWN[world](load_world(world), pools)
 
 
-def _pair(name: str, split: str, first: int, seed: int) -> tuple[User, User]:
+def _pair(world: World, split: str, first: int, seed: int) -> tuple[User, User]:
     """Users `first` and `first` + 1 of a split."""
-    world, rng = load_world(name), random.Random(f"{seed}:{name}:{split}:{first // 2}")
+    name, rng = world.name, random.Random(f"{seed}:{world.name}:{split}:{first // 2}")
     # Development and training users have the same pools, so one set of laws serves both.
     drawn = _drawing(name, "test" if split == "test" else "train").draw(rng)
     values = tuple({key: pair[at] for key, pair in drawn.items()} for at in range(2))
@@ -188,7 +192,12 @@ def _ask_directly(twins: Twins, rng: random.Random) -> Asked:
 
 
 def _ask_unknown(twins: Twins) -> Asked:
-    return tuple([question for plan in twins.world.never_stored for question in _unknown(uid, plan)] for uid in twins.uids)
+    asked: Asked = ([], [])
+    for plan in twins.world.never_stored:
+        wordings = (plan.direct, *plan.questions.get(twins.wording_set, ()))
+        for at in range(2):
+            asked[at].extend(_unknown(twins.uids[at], plan, wordings[twins.number % len(wordings)]))
+    return asked
 
 
 def _about(uid: str, fact: Fact, direct: str, paraphrase: str, context_id: str) -> list[Question]:
@@ -204,6 +213,6 @@ def _about(uid: str, fact: Fact, direct: str, paraphrase: str, context_id: str) 
     ]
 
 
-def _unknown(uid: str, plan: KeyPlan) -> Iterator[Question]:
-    for form, text in (("statement", plan.trigger), ("question", plan.direct)):
+def _unknown(uid: str, plan: KeyPlan, question: str) -> Iterator[Question]:
+    for form, text in (("statement", plan.trigger), ("question", question)):
         yield Question(f"{uid}.unknown.{plan.key}.{form}", "unknown", plan.key, text, "", (), (), form=form)
