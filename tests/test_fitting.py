@@ -25,7 +25,7 @@ def test_it_stops_when_enough_is_recalled(fresh):
     assert passes[-1].recall == 1 == recall_of(fresh.model, EXAMPLES, 40, 0) and len(passes) < 200
     assert all(one.recall < 1 for one in passes[:-1]) and all(one.steps == 1 for one in passes)
     half, earlier = fit(slot, EXAMPLES, FitSettings(0.02, 200, recall=0.5, tokens=40), 0, 0)
-    assert len(earlier) < len(passes) and earlier == passes[: len(earlier)] and 0.5 <= earlier[-1].recall
+    assert len(earlier) < len(passes) and earlier == passes[: len(earlier)] and earlier[-1].recall >= 0.5
     _, on = fit(slot, EXAMPLES, FitSettings(0.02, len(passes) + 3, recall=2, tokens=40), 0, 0)
     assert len(on) == len(passes) + 3, "more than everything is never recalled"
     again, _ = fit(slot, EXAMPLES, FitSettings(0.02, 200, tokens=40), 0, 0)

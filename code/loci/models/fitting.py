@@ -4,6 +4,7 @@ An adapter that learns on after it knows everything only moves away from the bas
 of steps. `keep` holds it near: the divergence from the base model on other texts is part of the loss.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -42,8 +43,10 @@ def fit(
     seed: int,
     pad_id: int,
     others: list[Example] = (),
+    watch: Callable[[Pass], None] | None = None,
 ) -> tuple[LoraWeights, list[Pass]]:
-    """The adapter, which the slot holds too, and its passes. others: texts for `keep`; their marked tokens count."""
+    """The adapter, which the slot holds too, and its passes. others: texts for `keep`; their marked tokens count. watch: told of
+    each pass, while the slot holds what was learnt so far."""
     if not examples or (settings.keep and not others):
         raise UserError("examples", "there are none", "give at least one, and other texts where they are kept")
     plan = (
@@ -82,6 +85,8 @@ def fit(
             steps += 1
         recalled = recall_of(model, examples, settings.tokens, pad_id)
         passes.append(Pass(len(losses), sum(losses) / len(losses), recalled))
+        if watch is not None:
+            watch(passes[-1])
         if recalled >= settings.recall:
             break
     learnt = slot.get()
