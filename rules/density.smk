@@ -5,7 +5,8 @@ rule density:
     input:
         model=MODEL,
     output:
-        f"{OUT}/density/answers.{BASE}.json",
+        result=f"{OUT}/density/tables.{BASE}.json",
+        answers=f"{OUT}/density/answers.{BASE}.jsonl",
     log:
         f"logs/{PROFILE}/density.log",
     benchmark:
@@ -15,16 +16,17 @@ rule density:
         mem_mb=peak_mb(4500),
     params:
         code=code_of("density.py"),
-        settings=settings_of("base", "engram", "write", "matrix", "density"),
+        settings=settings_of("base", "engram", "write", "matrix", "side_effects", "density"),
     message:
-        f"python code/steps/density.py --config {CONFIG} --out {{output}}"
+        f"python code/steps/density.py --config {CONFIG} --out {{output.result}} --answers {{output.answers}}"
     shell:
-        f"python code/steps/density.py --config {CONFIG} --out {{output}} > {{log}} 2>&1"
+        f"python code/steps/density.py --config {CONFIG} --out {{output.result}} --answers {{output.answers}} > {{log}} 2>&1"
 
 
 rule score_density:
     input:
-        f"{OUT}/density/answers.{BASE}.json",
+        tables=f"{OUT}/density/tables.{BASE}.json",
+        answers=f"{OUT}/density/answers.{BASE}.jsonl",
     output:
         f"{OUT}/density/density.{BASE}.json",
     log:
@@ -37,6 +39,6 @@ rule score_density:
     params:
         code=code_of("score_density.py"),
     message:
-        "python code/steps/score_density.py --answers {input} --out {output}"
+        "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output}"
     shell:
-        "python code/steps/score_density.py --answers {input} --out {output} > {log} 2>&1"
+        "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output} > {log} 2>&1"

@@ -5,6 +5,8 @@ rule sweeps:
     input:
         f"{OUT}/sweeps/rows.json",
         f"{OUT}/sweeps/reader.json",
+        f"{OUT}/sweeps/lora.json",
+        f"{OUT}/sweeps/density.10000.json",
 
 
 rule benchmarks:
@@ -60,6 +62,74 @@ rule sweep_reader:
         "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output}"
     shell:
         "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output} > {log} 2>&1"
+
+
+rule sweep_lora:
+    input:
+        model=MODEL,
+        users=USERS,
+        sweep="config/sweep_lora.yaml",
+    output:
+        f"{OUT}/sweeps/lora.json",
+    log:
+        f"logs/{PROFILE}/sweep_lora.log",
+    benchmark:
+        f"{OUT}/benchmarks/sweep_lora.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4500,
+    params:
+        code=code_of("sweep_lora.py"),
+        settings=SETTINGS,
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/sweep_lora.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
+    shell:
+        "python code/steps/sweep_lora.py {params.options} --sweep {input.sweep} --users {input.users} --out {output} > {log} 2>&1"
+
+
+rule density_large:
+    input:
+        model=MODEL,
+    output:
+        result=f"{OUT}/sweeps/tables.{{size}}.json",
+        answers=f"{OUT}/sweeps/tables.{{size}}.jsonl",
+    log:
+        f"logs/{PROFILE}/density_large.{{size}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/density_large.{{size}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=8000,
+    params:
+        code=code_of("density.py"),
+        settings=settings_of("base", "engram", "write", "matrix", "side_effects", "density"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/density.py {params.options} --size {wildcards.size} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/density.py {params.options} --size {wildcards.size} --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule score_density_large:
+    input:
+        tables=f"{OUT}/sweeps/tables.{{size}}.json",
+        answers=f"{OUT}/sweeps/tables.{{size}}.jsonl",
+    output:
+        f"{OUT}/sweeps/density.{{size}}.json",
+    log:
+        f"logs/{PROFILE}/score_density_large.{{size}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_density_large.{{size}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_density.py"),
+    message:
+        "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 rule row_write:

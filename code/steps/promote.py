@@ -15,8 +15,8 @@ from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_result, write_bytes, write_json
 
-_RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "bench", "sweeps")
-_NOT_DEFAULT = ("sweep_rows", "sweep_reader", "row_write")
+_RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "layered", "bench", "sweeps")
+_NOT_DEFAULT = ("sweep_rows", "sweep_reader", "sweep_lora", "density_large", "score_density_large", "row_write")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -52,7 +52,7 @@ def rule_costs(folder: Path) -> dict:
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
         rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1)}
-    default = sum(cost["seconds"] for rule, cost in rules.items() if rule not in _NOT_DEFAULT)
+    default = sum(cost["seconds"] for rule, cost in rules.items() if rule.partition(".")[0] not in _NOT_DEFAULT)
     return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": rules}
 
 

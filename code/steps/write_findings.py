@@ -130,14 +130,22 @@ def contrast_block(ledger: Ledger, base: str) -> list[str]:
 
 
 def density_block(ledger: Ledger, base: str) -> list[str]:
-    """Facts in one table, at every size that the ledger has."""
-    sizes = sorted(int(part) for part in ledger.parts(f"density.rows.{base}.n", ".exact"))
+    """Facts in one table, at every size that the ledger has, and what int8 costs at the largest of them."""
+    name = f"density.rows.{base}.n"
+    sizes = sorted(int(part) for part in ledger.parts(name, ".exact"))
     found = [
-        f"{size:,} facts: exact {spread(ledger[f'density.rows.{base}.n{size}.exact'])}, first token "
-        f"{ledger[f'density.rows.{base}.n{size}.first_token']['value']:.3f}"
+        f"{size:,} facts: exact {spread(ledger[f'{name}{size}.exact'])}, first token "
+        f"{ledger[f'{name}{size}.first_token']['value']:.3f}"
         for size in sizes
     ]
-    return [f"- **Facts of one owner in one table** (joint, distinct suffixes): {'; '.join(found)}."]
+    lines = [f"- **Facts of one owner in one table** (joint, distinct suffixes): {'; '.join(found)}."]
+    stored = [part for part in ("", ".float16", ".int8") if f"{name}{sizes[-1]}{part}.bytes_per_100_facts" in ledger]
+    kilo = [
+        f"{part.strip('.') or 'float32'} {ledger[f'{name}{sizes[-1]}{part}.bytes_per_100_facts']['value'] / 1000:.0f} kB, exact "
+        f"{ledger[f'{name}{sizes[-1]}{part}.exact']['value']:.3f}"
+        for part in stored
+    ]
+    return [*lines, f"- **Bytes of 100 facts**, addresses with them, of {sizes[-1]:,} in one table: {'; '.join(kilo)}."]
 
 
 def speed_block(ledger: Ledger) -> list[str]:
