@@ -5,10 +5,11 @@ import json
 import pytest
 from steps_path import load_step
 
-from loci.bench.layered import CONTRASTS, entries_of, family_scores, macro_average, recitation_scores
+from loci.bench.layered import CONTRASTS, entries_of, family_scores, macro_averages, recitation_scores, seen_scores
 from loci.bench.layers import CONDITIONS, of_adapter, prompt_under, thinks
 from loci.bench.reader import Reader
 from loci.errors import UserError
+from loci.worlds.chances import chance_of, rests_on_seen
 from loci.worlds.people import build_users
 
 USERS = build_users(count=4, dev=2, train=0, seed=0)
@@ -39,16 +40,19 @@ def test_prompts_of_conditions():
     user, question = question_of("indirect", 2)
     reader, needed = Reader.load(), [user.fact(key).statement for key in question.required_fact_keys]
     lines = ("I row.", "My dentist is Bo.")
-    base = prompt_under(CONDITIONS["g"], question, lines, needed, reader, "")
+    base = prompt_under(CONDITIONS["g"], question, lines, needed, reader, "", False)
     assert base == reader.prompt(question, lines, "")
-    read = prompt_under(CONDITIONS["j"], question, lines, needed, reader, "")
+    read = prompt_under(CONDITIONS["j"], question, lines, needed, reader, "", False)
     assert read == f"Facts about me:\nI row.\nMy dentist is Bo.\nQuestion: {question.text}\nThought:"
-    assert prompt_under(CONDITIONS["e"], question, (), needed, reader, "") == f"Question: {question.text}\nAnswer:"
-    bare = prompt_under(CONDITIONS["k"], question, (), needed, reader, "Hi. ")
+    assert prompt_under(CONDITIONS["e"], question, (), needed, reader, "", False) == f"Question: {question.text}\nAnswer:"
+    bare = prompt_under(CONDITIONS["k"], question, (), needed, reader, "Hi. ", False)
     assert bare == f"Hi. Question: {question.text}\nThought:" and not any(one in bare for one in needed)
-    assert prompt_under(CONDITIONS["kgold"], question, (), needed, reader, "") == f"{bare[4:]} {' '.join(needed)}"
+    assert prompt_under(CONDITIONS["kgold"], question, (), needed, reader, "", False) == f"{bare[4:]} {' '.join(needed)}"
+    own = prompt_under(CONDITIONS["b"], question, (), needed, reader, "", True)
+    assert own == f"Question: {question.text}\nAnswer:", "an adapter that has learnt to answer is asked as it has learnt"
+    assert prompt_under(CONDITIONS["b"], question, (), [], reader, "", False) == reader.prompt(question, (), "")
     statement = next(one for one in user.questions if one.form == "statement")
-    assert prompt_under(CONDITIONS["k"], statement, (), [], reader, "") == statement.text
+    assert prompt_under(CONDITIONS["k"], statement, (), [], reader, "", False) == statement.text
 
 
 def test_only_the_needed_sentences_count_as_recited():
@@ -70,26 +74,52 @@ def test_only_the_needed_sentences_count_as_recited():
     assert recitation_scores([without], questions, USERS) == {}
 
 
-def test_families_count_alike_and_lookups_do_not():
-    scores = {
-        "k|indirect.age.exact": [("u1", "a", 1.0), ("u1", "b", 0.0), ("u2", "a", 1.0)],
-        "k|indirect.policy.exact": [("u1", "c", 1.0)],
-        "k|indirect.commute.exact": [("u1", "d", 0.0)],
-        "k|indirect.exact": [("u1", "a", 1.0)],
-        "j|indirect.age.exact": [("u1", "a", 0.0)],
-    }
-    assert macro_average(scores, "k") == [("u1", "age", 0.5), ("u2", "age", 1.0), ("u1", "commute", 0.0)]
-    ledger = entries_of(scores, "b", "x.json")
-    assert ledger["layered.k.b.indirect.macro"]["value"] == pytest.approx((0.25 + 1.0) / 2)
-    user, question = question_of("indirect", 2)
+def test_families_count_alike_lookups_do_not_and_chance_is_taken_off():
+    users = [user for user in USERS if user.split == "test"]
+    questions = {one.qid: one for user in users for one in user.questions if one.kind == "indirect"}
+    chosen = {"age": True, "allergy": False, "policy": True}
+    answers, ages = [], 0
+    for user in users:
+        for one in user.questions:
+            if one.kind == "indirect" and one.family in chosen:
+                right = chosen[one.family] and not (one.family == "age" and user is users[1])
+                ages += one.family == "age" and user is users[0]
+                answers.append({"memory": "k", "uid": user.uid, "qid": one.qid, "prediction": one.answer if right else "?"})
+    found = macro_averages(answers, questions, users)
+    assert found["macro"]["k"] == [
+        (user.uid, family, value)
+        for user, values in zip(users, ((1.0, 0.0), (0.0, 0.0)), strict=True)
+        for family, value in zip(("age", "allergy"), values, strict=True)
+    ]
+    margins = {(uid, family): value for uid, family, value in found["margin"]["k"]}
+    chances = [chance_of(one, "test") for one in users[0].questions if one.kind == "indirect" and one.family == "age"]
+    assert margins[users[0].uid, "age"] == pytest.approx(1 - sum(chances) / ages) and margins[users[0].uid, "allergy"] == -0.5
+    ledger = entries_of(family_scores(answers, questions), found, "b", "x.json")
+    assert ledger["layered.k.b.indirect.macro"]["value"] == 0.25
+    assert ledger["layered.k.b.indirect.policy.exact"]["value"] == 1.0
+
+
+def test_values_that_training_users_can_have_are_told_apart():
+    user, question = question_of("direct")
     answer = {"memory": "k", "uid": user.uid, "qid": question.qid, "prediction": question.answer}
-    found = family_scores([answer, {**answer, "prediction": "?"}], {question.qid: question})
-    assert [score for *_, score in found[f"k|indirect.{question.family}.exact"]] == [True, False]
+    part = "seen" if rests_on_seen(question, user) else "unseen"
+    found = seen_scores([answer], {question.qid: question}, [user])
+    assert found == {f"k|direct.{part}.exact": [(user.uid, question.qid, True)]}
+
+
+def test_searching_for_a_name_is_no_fault():
+    user, question = question_of("chained", 2)
+    needed = [user.fact(key).statement for key in question.required_fact_keys]
+    tried = next(fact.statement for fact in user.final_facts() if fact.key not in question.required_fact_keys)
+    answer = {"memory": "k", "uid": user.uid, "qid": question.qid}
+    for thought, right in ((" ".join([tried, *needed]), True), (needed[0], False)):
+        found = recitation_scores([{**answer, "thought": thought}], {question.qid: question}, USERS)
+        assert found == {"k|chained.recited": [(user.uid, question.qid, right)]}
 
 
 def test_contrasts_are_paired():
     scores = {f"{name}|direct.exact": [("u1", "q", value), ("u2", "q", value)] for name, value in (("k", 1.0), ("ks", 0.0))}
-    ledger = entries_of(scores, "b", "x.json")
+    ledger = entries_of(scores, {"macro": {}, "margin": {}}, "b", "x.json")
     assert ledger["layered.k_minus_ks.b.direct.exact"]["value"] == 1.0 and "layered.f_minus_e.b.direct.exact" not in ledger
 
 

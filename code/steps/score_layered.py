@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.layered import entries_of, family_scores, recitation_scores
+from loci.bench.layered import entries_of, family_scores, macro_averages, recitation_scores, seen_scores
 from loci.bench.layers import CONDITIONS
 from loci.bench.matrix import judged
 from loci.bench.people import asked_questions, asked_users, donors
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     scores = {name.partition("|")[2]: found for name, found in judged(answers, questions, users, donors(users)).items()}
     scores |= recitation_scores(answers, questions, users) | family_scores(answers, questions)
-    metrics = entries_of(scores, base, args.out.name)
+    scores |= seen_scores(answers, questions, users)
+    metrics = entries_of(scores, macro_averages(answers, questions, users), base, args.out.name)
     items = [
         {"condition": name.partition("|")[0], "measure": name.partition("|")[2], "uid": uid, "mean": mean}
         for name, records in scores.items()

@@ -1,10 +1,12 @@
 """From raw answers under the layered conditions to ledger entries: exactness, recitation, contrasts."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from loci.bench.matrix import ANSWERED, Records
 from loci.bench.score import exact
-from loci.bench.statistics import estimate, paired_difference
+from loci.bench.statistics import Estimate, estimate, paired_difference
+from loci.worlds.chances import chance_of, rests_on_seen
 from loci.worlds.records import Question, User
 
 # (left, right): content against the shared part alone, against another user's content, against retrieval, against the ceiling.
@@ -16,7 +18,8 @@ LOOKUP = "policy"  # a family of indirect questions that is answered by one stor
 
 def recitation_scores(answers: list[dict], questions: dict[str, Question], users: list[User]) -> dict[str, Records]:
     """Whether a reader that recites said the needed sentences and no others, by condition and kind:
-    '<condition>|<kind>.recited' -> (user, question, score). Only kinds whose questions have an answer."""
+    '<condition>|<kind>.recited' -> (user, question, score). Only kinds whose questions have an answer. A chained question names
+    somebody: the reader has to look for who it is, so what it said on the way is no fault there."""
     facts = {user.uid: {fact.key: fact.statement for fact in user.final_facts()} for user in users}
     out: dict[str, Records] = defaultdict(list)
     for answer in answers:
@@ -25,7 +28,8 @@ def recitation_scores(answers: list[dict], questions: dict[str, Question], users
             continue
         own = facts[answer["uid"]]
         told = {key for key, statement in own.items() if statement in answer["thought"]}
-        right = told == set(question.required_fact_keys)
+        needed = set(question.required_fact_keys)
+        right = told >= needed if question.kind == "chained" else told == needed
         out[f"{answer['memory']}|{question.kind}.recited"].append((answer["uid"], answer["qid"], right))
     return out
 
@@ -33,41 +37,69 @@ def recitation_scores(answers: list[dict], questions: dict[str, Question], users
 def family_scores(answers: list[dict], questions: dict[str, Question]) -> dict[str, Records]:
     """Exactness of indirect questions by family: '<condition>|indirect.<family>.exact' -> (user, question, score)."""
     out: dict[str, Records] = defaultdict(list)
+    for answer, question, right in _judged(answers, questions, ("indirect",)):
+        out[f"{answer['memory']}|indirect.{question.family}.exact"].append((answer["uid"], answer["qid"], right))
+    return out
+
+
+def seen_scores(answers: list[dict], questions: dict[str, Question], users: list[User]) -> dict[str, Records]:
+    """Exactness apart for questions whose values training users can have, and for those that rest on another one:
+    '<condition>|<kind>.seen.exact' and '.unseen.exact'."""
+    by_uid = {user.uid: user for user in users}
+    out: dict[str, Records] = defaultdict(list)
+    for answer, question, right in _judged(answers, questions, ("direct", "paraphrase", "indirect", "chained")):
+        part = "seen" if rests_on_seen(question, by_uid[answer["uid"]]) else "unseen"
+        out[f"{answer['memory']}|{question.kind}.{part}.exact"].append((answer["uid"], answer["qid"], right))
+    return out
+
+
+def macro_averages(answers: list[dict], questions: dict[str, Question], users: list[User]) -> dict[str, dict[str, Records]]:
+    """{"macro", "margin"} -> condition -> (user, family, mean): over the families of indirect questions but lookups, each
+    family counts alike. macro: exact; margin: exact less the chance of a guess at these very questions."""
+    by_uid = {user.uid: user for user in users}
+    found: dict[tuple, list[tuple[bool, float]]] = defaultdict(list)
+    for answer, question, right in _judged(answers, questions, ("indirect",)):
+        if question.family != LOOKUP:
+            user = by_uid[answer["uid"]]
+            chance = chance_of(question, user.split, user.attrs["world"])
+            found[answer["memory"], user.uid, question.family].append((right, chance))
+    out: dict[str, dict[str, Records]] = {"macro": defaultdict(list), "margin": defaultdict(list)}
+    for (condition, uid, family), pairs in found.items():
+        exactly, chance = (sum(part) / len(pairs) for part in zip(*pairs, strict=True))
+        out["macro"][condition].append((uid, family, exactly))
+        out["margin"][condition].append((uid, family, exactly - chance))
+    return out
+
+
+def _judged(answers: list[dict], questions: dict[str, Question], kinds: tuple[str, ...]) -> Iterator[tuple[dict, Question, bool]]:
     for answer in answers:
         question = questions[answer["qid"]]
-        if question.kind == "indirect":
-            right = exact(answer["prediction"], question.accepted, question.form)
-            out[f"{answer['memory']}|indirect.{question.family}.exact"].append((answer["uid"], answer["qid"], right))
-    return out
+        if question.kind in kinds:
+            yield answer, question, exact(answer["prediction"], question.accepted, question.form)
 
 
-def macro_average(scores: dict[str, Records], condition: str) -> Records:
-    """(user, family, mean) over the families of indirect questions but lookups: each family counts alike."""
-    out: Records = []
-    for name, records in scores.items():
-        about, _, measure = name.partition("|")
-        parts = measure.split(".")
-        if about == condition and len(parts) == 3 and parts[0] == "indirect" and parts[1] != LOOKUP:
-            by_user: dict[str, list[float]] = defaultdict(list)
-            for uid, _, score in records:
-                by_user[uid].append(float(score))
-            out += [(uid, parts[1], sum(found) / len(found)) for uid, found in by_user.items()]
-    return out
-
-
-def entries_of(scores: dict[str, Records], base: str, source: str) -> dict[str, dict]:
+def entries_of(scores: dict[str, Records], macros: dict[str, dict[str, Records]], base: str, source: str) -> dict[str, dict]:
     """Ledger entries of all measures, the macro-averages and the paired contrasts of conditions that were asked."""
     ledger = {}
-    conditions = list(dict.fromkeys(name.partition("|")[0] for name in scores))
     for name, records in scores.items():
         condition, _, measure = name.partition("|")
         ledger[f"layered.{condition}.{base}.{measure}"] = estimate(records).entry(source)
-    for condition in conditions:
-        if macro := macro_average(scores, condition):
-            ledger[f"layered.{condition}.{base}.indirect.macro"] = estimate(macro, proportion=False).entry(source)
+    for measure, conditions in macros.items():
+        for condition, records in conditions.items():
+            ledger[f"layered.{condition}.{base}.indirect.{measure}"] = estimate(records, proportion=False).entry(source)
     for left, right in CONTRASTS:
+        name = f"layered.{left}_minus_{right}.{base}"
         for kind in ANSWERED:
             ours, theirs = scores.get(f"{left}|{kind}.exact"), scores.get(f"{right}|{kind}.exact")
             if ours and theirs:
-                ledger[f"layered.{left}_minus_{right}.{base}.{kind}.exact"] = paired_difference(ours, theirs).entry(source)
+                ledger[f"{name}.{kind}.exact"] = _difference(ours, theirs).entry(source)
+        ours, theirs = (macros["macro"].get(condition) for condition in (left, right))
+        if ours and theirs:
+            ledger[f"{name}.indirect.macro"] = _difference(ours, theirs).entry(source)
     return ledger
+
+
+def _difference(ours: Records, theirs: Records) -> Estimate:
+    """Paired over the questions (or families) that both were asked: an adapter of one's own may have fewer users."""
+    both = {one[:2] for one in ours} & {one[:2] for one in theirs}
+    return paired_difference(*([one for one in part if one[:2] in both] for part in (ours, theirs)))
