@@ -3,6 +3,7 @@
 _LAYERED = f"{OUT}/layered"
 _READERS = ["recite", "read", "answer"]
 _ADAPTERS = ["base", "user", *_READERS]
+_FIRING = ["base", "answer", "recite"]
 _FIRST = SEEDS[0]
 
 
@@ -133,10 +134,43 @@ rule ask_layered:
         " --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
+rule trace_firing:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        users=USERS,
+        rows=rows_under,
+        adapter=adapter_of,
+        answers=f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl",
+    output:
+        f"{_LAYERED}/firing.{BASE}.{{reader}}.json",
+    log:
+        f"logs/{PROFILE}/trace_firing.{{reader}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/trace_firing.{{reader}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("trace_firing.py"),
+        settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "user_lora", "layered"),
+        options=f"--config {CONFIG}",
+        adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.get("adapter") else "",
+    wildcard_constraints:
+        reader="|".join(_FIRING),
+    message:
+        "python code/steps/trace_firing.py {params.options} --users {input.users} --reader {wildcards.reader} {params.adapter}"
+        " --rows {input.rows} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/trace_firing.py {params.options} --users {input.users} --reader {wildcards.reader} {params.adapter}"
+        " --rows {input.rows} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
 rule score_layered:
     input:
         users=USERS,
         answers=expand(f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
+        firing=expand(f"{_LAYERED}/firing.{BASE}.{{reader}}.json", reader=_FIRING),
     output:
         f"{_LAYERED}/layered.{BASE}.json",
     log:
@@ -151,6 +185,6 @@ rule score_layered:
         settings=settings_of("base", "people", "matrix", "layered"),
         options=f"--config {CONFIG}",
     message:
-        "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --out {output}"
+        "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --firing {input.firing} --out {output}"
     shell:
-        "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --out {output} > {log} 2>&1"
+        "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --firing {input.firing} --out {output} > {log} 2>&1"

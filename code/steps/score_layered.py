@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.layered import entries_of, family_scores, macro_averages, recitation_scores, seen_scores
+from loci.bench.layered import entries_of, family_scores, firing_entries, macro_averages, recitation_scores, seen_scores
 from loci.bench.layers import CONDITIONS
 from loci.bench.matrix import judged
 from loci.bench.people import asked_questions, asked_users, donors
@@ -13,7 +13,7 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_jsonl, result, rounded, write_json
+from loci.results import read_jsonl, read_result, result, rounded, write_json
 from loci.worlds.records import load_users
 
 
@@ -24,6 +24,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--answers", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="raw answers of ask_layered.py (JSONL)"
     )
+    parser.add_argument(
+        "--firing", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="results of trace_firing.py (JSON)"
+    )
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -31,6 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     inputs = {f"answers.{at}": path for at, path in enumerate(args.answers)} | {"users": args.users}
+    inputs |= {f"firing.{at}": path for at, path in enumerate(args.firing)}
     provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
     base, everybody = settings["base"]["name"], load_users(args.users)
@@ -48,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores |= recitation_scores(answers, questions, users) | family_scores(answers, questions)
     scores |= seen_scores(answers, questions, users)
     metrics = entries_of(scores, macro_averages(answers, questions, users), base, args.out.name)
+    fired = [item for path in args.firing for item in read_result(path)["items"]]
+    metrics |= firing_entries(fired, base, args.out.name)
     items = [
         {"condition": name.partition("|")[0], "measure": name.partition("|")[2], "uid": uid, "mean": mean}
         for name, records in scores.items()

@@ -3,7 +3,6 @@
 Addresses are made of tokens alone, so where a row fires is looked up without the model; only the gate needs its hidden states.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +10,6 @@ import torch
 from loci.memories.row_examples import Sentence, encode_sentence, written_keys
 from loci.models.engram import Graft, gather_rows
 from loci.models.rows import RowBatch, RowMap
-
-PARTS = ("prompt", "said")
 
 
 @dataclass(frozen=True)
@@ -56,23 +53,6 @@ def firings(
         part, place = ("prompt", at) if at < len(before) else ("said", at - len(before))
         out.append(Firing(part, place, tokenizer.decode(ids[0, at]), len(read), facts, gate))
     return out
-
-
-def shares(traced: list[tuple[tuple[str, ...], list[Firing]]]) -> dict[str, float]:
-    """Of questions with their needed facts: how many read a row in the prompt, while something is said, of a needed fact, of
-    all needed facts; hits a question; mean gate of the hits."""
-    counted: Counter = Counter()
-    gates: list[float] = []
-    for needed, found in traced:
-        read = {fact for one in found for fact in one.facts}
-        counted["prompt"] += any(one.part == "prompt" for one in found)
-        counted["said"] += any(one.part == "said" for one in found)
-        counted["needed"] += bool(read & set(needed))
-        counted["all_needed"] += bool(needed) and read >= set(needed)
-        counted["hits"] += len(found)
-        gates += [one.gate for one in found if one.gate is not None]
-    each = {name: counted[name] / len(traced) for name in ("prompt", "said", "needed", "all_needed", "hits")}
-    return each | ({"gate": sum(gates) / len(gates)} if gates else {})
 
 
 def _gates(graft: Graft, ids: torch.Tensor, batch: RowBatch, found: torch.Tensor, hits: list[int]) -> list[float]:

@@ -99,6 +99,26 @@ def entries_of(scores: dict[str, Records], macros: dict[str, dict[str, Records]]
     return ledger
 
 
+def firing_entries(items: list[dict], base: str, source: str) -> dict[str, dict]:
+    """Ledger entries layered.<condition>.<base>.<kind>.fired_<what> of questions: share in which a row was read in the prompt, in
+    what was said, a needed fact's, and those of all needed facts; and the mean gate of the positions where it was measured."""
+    found: dict[str, Records] = defaultdict(list)
+    gates: dict[str, Records] = defaultdict(list)
+    for item in items:
+        if item["form"] != "question":
+            continue
+        name, one = f"layered.{item['condition']}.{base}.{item['kind']}", (item["uid"], item["qid"])
+        read, needed = {key for hit in item["fired"] for key in hit["facts"]}, set(item["needed"])
+        for part in ("prompt", "said"):
+            found[f"{name}.fired_{part}"].append((*one, any(hit["part"] == part for hit in item["fired"])))
+        if needed:
+            found[f"{name}.fired_needed"].append((*one, bool(read & needed)))
+            found[f"{name}.fired_all"].append((*one, read >= needed))
+        gates[f"{name}.gate"] += [(*one, hit["gate"]) for hit in item["fired"] if hit["gate"] is not None]
+    ledger = {name: estimate(records).entry(source) for name, records in found.items()}
+    return ledger | {name: estimate(records, proportion=False).entry(source) for name, records in gates.items() if records}
+
+
 def _difference(ours: Records, theirs: Records) -> Estimate:
     """Paired over the questions (or families) that both were asked: an adapter of one's own may have fewer users."""
     both = {one[:2] for one in ours} & {one[:2] for one in theirs}
