@@ -1,7 +1,7 @@
 # Shared readers, rows for the one that recites, and the layered conditions.
 
 _LAYERED = f"{OUT}/layered"
-_READERS = ["recite", "read", "answer"]
+_READERS = ["recite", "answer"]
 _ADAPTERS = ["base", "user", *_READERS]
 _FIRING = ["base", "answer", "recite"]
 _FIRST = SEEDS[0]

@@ -1,4 +1,4 @@
-"""Train one shared reader: an adapter that learns from other users how to recite, to read facts, or to answer.
+"""Train one shared reader: an adapter that learns from other users how to recite facts and to reason, or to answer at once.
 
 No test user, no wording of a test user and no value that only test users have is in its lessons: they are made of users of the
 training split. A killed run continues after its last checkpoint.
@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from loci.bench.lessons import READERS, encoded, lessons_of
+from loci.bench.pupils import iter_pupils
 from loci.config import load_config
 from loci.errors import run_step
 from loci.models.adapters import LoraSlot, LoraSpec
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     about, people = settings["reader"], settings["people"]
     spec = LoraSpec(args.rank or about["rank"], about["targets"])
     base = load_base(settings["base"]["name"], args.model)
-    pupils = iter_users("personal", "train", range(about["users"]), people["seed"])
+    pupils = iter_pupils(range(about["users"]), people["seed"])
     watched = iter_users("personal", "dev", range(min(WATCHED, people["dev"])), people["seed"])
     examples = lessons_about(args.reader, pupils, about["lessons"], args.seed, base.tokenizer)
     held_out = lessons_about(args.reader, watched, about["lessons"], args.seed, base.tokenizer)

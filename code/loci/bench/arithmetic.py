@@ -1,10 +1,76 @@
-"""Sums written out in steps that a small model can take: never more than one digit is added or taken away in a step.
+"""Reasoning written out in steps that a small model can take, and sums to practise them.
 
 A model of 135M parameters does not learn "2026 minus 1974 is 52" as one step (it has to know the borrow before it has said a
-digit). Tens first, then ones, and each step says its result, so that the next one starts from a number that stands there.
+digit). Tens first, then ones, and each step says its result, so that the next one starts from a number that stands there. Who is
+the oldest is told by a list of years with names behind them: whoever has found the year finds the name behind it.
 """
 
+import random
 import re
+
+from loci.worlds.plans import load_world
+from loci.worlds.records import Fact, Question
+
+_CALLED = {
+    "birth_year": "me",
+    "spouse_year": "my spouse",
+    "sibling_year": "my sibling",
+    "child_year": "my child",
+    "car_year": "my car",
+}
+_LATER = range(2000, 2046)
+
+
+def reasoned(question: Question, facts: dict[str, Fact]) -> str:
+    """The line of reasoning behind the recited sentences of a question, in steps. facts: the needed ones, by key."""
+    needed = [facts[key] for key in question.required_fact_keys]
+    if question.family == "comparison" and all(fact.key in _CALLED for fact in needed):
+        return _ordered({_CALLED[fact.key]: int(fact.answer) for fact in needed}, question.answer)
+    return worked(question.recitation.removeprefix(" ".join(fact.statement for fact in needed)))
+
+
+def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
+    """(question, reasoning, answer) of sums of the kinds that reasoning needs. Years and minutes are those that training users
+    can have."""
+    pools = load_world("personal").pools["train"]
+    years = sorted({option.raw for key in _CALLED for option in pools[key]})
+    minutes = [option.raw for option in pools["commute_min"]]
+    out = []
+    for _ in range(count):
+        kind = rng.choice(("years", "years", "years", "clock", "week", "order"))
+        if kind == "years":
+            early, late = sorted((rng.choice(years), rng.choice((rng.choice(years), rng.choice(_LATER)))))
+            out.append(_drill(f"{late} minus {early}", f"is {late - early}", str(late - early)))
+        elif kind == "clock":
+            now, change, sign = 60 * rng.randint(5, 11) + rng.randrange(60), rng.choice(minutes), rng.choice(("minus", "plus"))
+            then = _time(now - change if sign == "minus" else now + change)
+            out.append(_drill(f"{_time(now)} {sign} {change} minutes", f"is {then}", then))
+        elif kind == "week":
+            days, change = rng.randint(2, 6), rng.choice(minutes)
+            total = str(2 * days * change)
+            out.append(_drill(f"{days} days with 2 trips of {change} minutes", f"make {total}", total))
+        else:
+            asked = dict(zip(rng.sample(list(_CALLED.values()), 3), rng.sample(years, 3), strict=True))
+            what, pick = rng.choice((("earliest", min), ("latest", max)))
+            answer = pick(asked, key=asked.get)
+            text = f"Which is the {what}: {', '.join(f'{year} of {name}' for name, year in asked.items())}?"
+            out.append((text, _ordered(asked, answer).lstrip(), answer))
+    return out
+
+
+def _drill(asked: str, is_: str, answer: str) -> tuple[str, str, str]:
+    return f"What is {asked}?", worked(f"{asked} {is_}."), answer
+
+
+def _time(minutes: int) -> str:
+    return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def _ordered(years: dict[str, int], answer: str) -> str:
+    """Names and their years, and the one of them that is the answer: the earliest, or else the latest."""
+    listed = ", ".join(f"{year}: {name}" for name, year in years.items())
+    what = "earliest" if years[answer] == min(years.values()) else "latest"
+    return f" {listed}. The {what} is {years[answer]}: {answer}."
 
 
 def worked(reasoning: str) -> str:

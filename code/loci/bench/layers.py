@@ -35,13 +35,13 @@ CONDITIONS = {
     "g": Condition(BASE, lines="top1"),
     "h": Condition(BASE, lines="top3"),
     "i": Condition(BASE, lines="all"),
-    "j": Condition("read", lines="best"),
+    "j": Condition("recite", lines="best"),
     "ja": Condition("answer", lines="best"),
     "ke": Condition("recite"),
     "k": Condition("recite", rows="own"),
     "ks": Condition("recite", rows="donor"),
     "kgold": Condition("recite", forced=True),
-    "gold": Condition("read", lines="gold"),
+    "gold": Condition("recite", lines="gold"),
     "golda": Condition("answer", lines="gold"),
     "gold0": Condition(BASE, lines="gold"),
 }
@@ -54,7 +54,7 @@ def of_adapter(adapter: str) -> dict[str, Condition]:
 
 def thinks(condition: Condition) -> bool:
     """Whether the reader recites and reasons before it answers."""
-    return condition.adapter in ("recite", "read")
+    return condition.adapter == "recite"
 
 
 def prompt_under(

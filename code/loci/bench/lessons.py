@@ -1,29 +1,33 @@
 """What shared readers are taught, all of it about other users than those who are asked.
 
-Three readers, one line of answer each:
+Two readers, one line of answer each:
 
     recite   Question: Which city do I call home?
              Thought: The city I live in is Graz. Answer: Graz
-    read     the same with facts in front of the question, the needed ones among others
     answer   facts, the question, and the answer alone (the published recipe)
 
 `recite` begins a sentence whose trigger a row answers to: the row fires on tokens that the reader has just said, and what it
-says is then in the reader's own context. Values are never taught there: half of the lessons hold them as given, without
-learning them, the other half says "not known" in their place. What no row answers is therefore not known.
+says is then in the reader's own context. Values are never taught there: most lessons hold them as given, without
+learning them, the others say "not known" in their place. What no row answers is therefore not known. In a share of its
+lessons the facts stand in front of the question, as in those of `answer`: the same reader reads a prompt.
 """
 
 import random
 from dataclasses import dataclass
 
-from loci.bench.arithmetic import worked
+from loci.bench.arithmetic import drills, reasoned
 from loci.errors import UserError
 from loci.models.tuning import Example
 from loci.worlds.records import Fact, Question, User
 
-READERS = ("recite", "read", "answer")
+READERS = ("recite", "answer")
 NOT_KNOWN = "not known"
+SUMS = "sums"  # lessons that are about nobody
 NAMED = ("spouse_name", "sibling_name")  # whom a chained question of the personal world can name, in the order of search
-MOST_OTHERS = 4  # facts in front of a question beside the needed ones
+_MOST_OTHERS = 3  # facts in front of a question beside the needed ones
+_SHOWN = 0.35  # share of lessons in reciting that have facts in front of the question
+_TOLD = 0.7  # of the others, those that know the values
+_MISSING = 0.25  # of lessons with facts in front, those that lack a needed one
 _ANSWER = " Answer:"
 
 
@@ -50,30 +54,32 @@ def said(line: str) -> tuple[str, str]:
 def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> list[list[Piece]]:
     """A lesson for each of a sample of the user's questions, `per_kind[kind]` of each kind.
 
-    recite: with the values or without them, at even chances. read, answer: the needed facts among 0 to MOST_OTHERS others;
-    in a quarter of the lessons one of the needed facts is missing, and the answer is not known.
+    Facts in front of a question are the needed ones among 0 to 3 others; in a quarter of these lessons one of the needed is
+    missing, and the answer is not known. `per_kind["sums"]` lessons are sums alone.
     """
     if reader not in READERS:
         raise UserError(f"reader: {reader}", "is not known", f"use one of {', '.join(READERS)}")
     rng = random.Random(f"lessons:{seed}:{user.uid}")
     facts = {fact.key: fact for fact in user.final_facts()}
+    asked_kinds = {kind: count for kind, count in per_kind.items() if kind != SUMS}
     lessons = []
-    for question, triggers in _teachable(user, facts, per_kind, rng):
-        known = all(key in facts for key in question.required_fact_keys) and bool(question.required_fact_keys)
-        if reader == "recite":
-            told = known and rng.random() < 0.5
+    for question, triggers in _teachable(user, facts, asked_kinds, rng):
+        known = bool(question.required_fact_keys)
+        if reader == "recite" and rng.random() >= _SHOWN:
             tried = {key: facts[key].trigger for key in _searched(question)} | triggers
-            lessons.append(_lesson(question, tried, facts if told else {}, (), learn_values=False))
+            lessons.append(_lesson(question, tried, facts if known and rng.random() < _TOLD else {}, (), learn_values=False))
             continue
-        needed = [facts[key] for key in question.required_fact_keys] if known else []
-        if needed and rng.random() < 0.25:
+        needed = [facts[key] for key in question.required_fact_keys]
+        if needed and rng.random() < _MISSING:
             needed.pop(rng.randrange(len(needed)))
         others = [fact for fact in facts.values() if fact.key not in question.required_fact_keys]
-        shown = needed + rng.sample(others, rng.randint(0 if needed else 1, MOST_OTHERS))
+        shown = needed + rng.sample(others, rng.randint(0 if needed else 1, _MOST_OTHERS))
         rng.shuffle(shown)
         lines = tuple(fact.statement for fact in shown)
         there = {fact.key: fact for fact in needed}
-        lessons.append(_lesson(question, triggers, there, lines, learn_values=True, recited=reader == "read"))
+        lessons.append(_lesson(question, triggers, there, lines, learn_values=True, recited=reader == "recite"))
+    for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader == "recite" else 0):
+        lessons.append([Piece(asked(text), learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)])
     return lessons
 
 
@@ -132,8 +138,7 @@ def _lesson(
         pieces.append(Piece(".", learnt=True))
     if not known:
         return [*pieces, Piece(f"{_ANSWER} {NOT_KNOWN}\n", learnt=True)]
-    reasoning = question.recitation.removeprefix(" ".join(there[key].statement for key in keys))
-    return [*pieces, Piece(f"{worked(reasoning)}{_ANSWER} {question.answer}\n", learnt=True)]
+    return [*pieces, Piece(f"{reasoned(question, there)}{_ANSWER} {question.answer}\n", learnt=True)]
 
 
 def encoded(pieces: list[Piece], tokenizer) -> Example:
