@@ -1,11 +1,13 @@
 """Sums in steps: hand-made lines, and every step of every training user's reasoning is true and small."""
 
+import random
 import re
 
 import pytest
 
-from loci.bench.arithmetic import worked
+from loci.bench.arithmetic import drills, reasoned, worked
 from loci.worlds.people import iter_users
+from loci.worlds.plans import load_world
 
 STEP = re.compile(r"(\d+) (plus|minus|times) (\d+) is (\d+)")
 
@@ -47,3 +49,37 @@ def test_every_step_is_true_and_the_last_one_says_the_answer():
             if question.family in ("age", "multi") or question.key in ("commute.leave", "commute.week"):
                 assert line.rstrip(".").endswith(f" is {question.answer}"), line
     assert seen > 3000
+
+
+def test_the_oldest_stands_behind_its_year():
+    seen = set()
+    for user in iter_users("personal", "train", range(20), seed=1):
+        for question in user.questions:
+            if question.family == "comparison":
+                facts = {key: user.fact(key) for key in question.required_fact_keys}
+                line = reasoned(question, facts)
+                years = {name: int(year) for year, name in re.findall(r"(\d{4}): ([a-z ]+)[,.]", line.split(" The ")[0] + ".")}
+                pick = {"earliest": min, "latest": max}[line.split("The ")[1].split()[0]]
+                assert pick(years, key=years.get) == question.answer and line.endswith(
+                    f"{years[question.answer]}: {question.answer}."
+                )
+                assert sorted(years.values()) == sorted(int(fact.answer) for fact in facts.values())
+                seen.add((pick, len(years)))
+            elif question.kind == "indirect":
+                facts = {key: user.fact(key) for key in question.required_fact_keys}
+                statements = " ".join(fact.statement for fact in facts.values())
+                assert statements + reasoned(question, facts) == worked(question.recitation)
+    assert seen == {(min, 2), (min, 3), (max, 3)}
+
+
+def test_drills_are_right_and_use_no_year_that_only_test_users_have():
+    pools = load_world("personal").pools
+    keys = ("birth_year", "spouse_year", "sibling_year", "child_year", "car_year")
+    taught = {option.raw for key in keys for option in pools["train"][key]}
+    for text, line, answer in drills(random.Random(0), 400):
+        for left, sign, right, result in STEP.findall(line):
+            left, right, result = int(left), int(right), int(result)
+            assert {"plus": left + right, "minus": left - right, "times": left * right}[sign] == result, line
+        assert answer in line.rsplit(" ", 2)[-1] or line.rstrip(".").endswith(answer), (text, line, answer)
+        years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", text)]
+        assert all(year in taught for year in years[1:] + ([] if "minus" in text else years))

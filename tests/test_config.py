@@ -33,6 +33,7 @@ def test_every_setting_is_explained():
     families = {
         "reader.lessons.": "reader.lessons",
         "matrix.questions.": "matrix.questions.<kind>",
+        "density.variants.": "density.variants",
         "closed_form_scale.": "closed_form_scale.<strategy>",
     }
     wanted = {next((family for start, family in families.items() if name.startswith(start)), name) for name in settings}

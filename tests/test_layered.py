@@ -25,7 +25,7 @@ def question_of(kind: str, facts: int = 1):
 
 def test_every_condition_is_compared_with_one_that_exists():
     assert {name for pair in CONTRASTS for name in pair} <= CONDITIONS.keys()
-    assert set(of_adapter("recite")) == {"ke", "k", "ks", "kgold"} and set(of_adapter("base")) == {
+    assert set(of_adapter("recite")) == {"ke", "k", "ks", "kgold", "j", "gold"} and set(of_adapter("base")) == {
         "a",
         "c",
         "g",
@@ -130,8 +130,7 @@ def test_answers_of_other_conditions_are_refused(tmp_path):
     save_users(tmp_path / "people.json", build_users(count=6, dev=4, train=0, seed=0))
     (tmp_path / "answers.jsonl").write_text(json.dumps({"memory": "z", "qid": "q"}) + "\n", encoding="utf-8")
     arguments = ["--config", str(CONFIG / "smoke.yaml"), "--users", str(tmp_path / "people.json")]
+    arguments += ["--answers", str(tmp_path / "answers.jsonl"), "--firing", str(tmp_path / "firing.json")]
     with pytest.raises(UserError, match="is no answer of these conditions"):
-        load_step("score_layered").main(
-            [*arguments, "--answers", str(tmp_path / "answers.jsonl"), "--out", str(tmp_path / "out.json")]
-        )
+        load_step("score_layered").main([*arguments, "--out", str(tmp_path / "out.json")])
     assert not (tmp_path / "out.json").exists()
