@@ -188,3 +188,33 @@ rule score_layered:
         "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --firing {input.firing} --out {output}"
     shell:
         "python code/steps/score_layered.py {params.options} --users {input.users} --answers {input.answers} --firing {input.firing} --out {output} > {log} 2>&1"
+
+
+rule measure_contamination:
+    input:
+        model=MODEL,
+        users=USERS,
+        recite=f"{_LAYERED}/reader.recite.{BASE}.s{_FIRST}.safetensors",
+        answer=f"{_LAYERED}/reader.answer.{BASE}.s{_FIRST}.safetensors",
+        rows=f"{OUT}/matrix/write_rows.{BASE}.s{_FIRST}.json",
+        recited=f"{_LAYERED}/write_recited.{BASE}.s{_FIRST}.json",
+        tuned=f"{_LAYERED}/tune_users.{BASE}.s{_FIRST}.json",
+    output:
+        f"{_LAYERED}/contamination.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/measure_contamination.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_contamination.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("measure_contamination.py"),
+        settings=settings_of("base", "people", "engram", "matrix", "reader", "user_lora", "side_effects"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/measure_contamination.py {params.options} --users {input.users} --recite {input.recite} --answer {input.answer}"
+        " --rows {input.rows} --recited {input.recited} --tuned {input.tuned} --out {output}"
+    shell:
+        "python code/steps/measure_contamination.py {params.options} --users {input.users} --recite {input.recite} --answer {input.answer}"
+        " --rows {input.rows} --recited {input.recited} --tuned {input.tuned} --out {output} > {log} 2>&1"

@@ -8,6 +8,8 @@ rule collect_ledger:
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
+        f"{OUT}/layered/layered.{BASE}.json",
+        f"{OUT}/layered/contamination.{BASE}.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
@@ -65,7 +67,7 @@ rule draw_memories:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
         options=f"--base {BASE}",
     wildcard_constraints:
-        figure="matrix|budget|growth",
+        figure="matrix|budget|growth|layered|firing|density",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
     shell:

@@ -1,15 +1,25 @@
-"""What an adapter does to text that has nothing to do with its user: Δ bits per byte against the base model.
+"""What an adapter does to text and to questions that have nothing to do with its user.
 
-The same measure as for rows (side_effects.py), on whole texts: an adapter acts at every position.
+Δ bits per byte against the base model is the same measure as for rows (side_effects.py), on whole texts: an adapter acts at
+every position.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
+from loci.bench.decode import PromptBatch, newline_tokens
+from loci.bench.lessons import asked
+from loci.bench.score import contains_any
+from loci.bench.statistics import estimate
 from loci.models.adapters import LoraSlot, LoraWeights
+from loci.models.engram import Graft
+from loci.models.rows import RowBatch, RowMap
 from loci.models.tuning import Example, batches, marked_logits
+from loci.paths import DATA
+from loci.results import read_json
 
 _TOKENS = 1024  # of a batch
 _BITS = 1 / math.log(2)
@@ -50,3 +60,46 @@ class TextsBefore:
             for at, part in zip(chosen, nats.split([len(one.ids) - 1 for one in batch]), strict=True):
                 out[at] = float(part.sum())
         return out
+
+
+@dataclass(frozen=True)
+class Known:
+    """A question of common knowledge, and all answers that count."""
+
+    text: str
+    accepted: tuple[str, ...]
+
+
+def common_knowledge() -> list[Known]:
+    """Questions that have nothing to do with any user (data/general.json)."""
+    path = DATA / "general.json"
+    found = read_json(path, "restore it from the repository")["questions"]
+    return [Known(one["question"], tuple(one["answers"])) for one in found]
+
+
+def common_answers(graft: Graft, tokenizer, questions: list[Known], rows: RowMap, max_tokens: int) -> list[dict]:
+    """What the model says to each, under rows and whatever its slot holds: {question, prediction, right}. All are asked alike, as
+    the shared reader that answers at once has learnt; a right answer is one that holds an accepted one as whole words."""
+    ids = [tokenizer(asked(one.text, recited=False), add_special_tokens=False).input_ids for one in questions]
+    batch = PromptBatch(graft, ids, tokenizer.pad_token_id, newline_tokens(tokenizer), max_tokens)
+    out = []
+    for one, decoded in zip(questions, batch.answer(RowBatch.shared(rows, len(ids))), strict=True):
+        text = tokenizer.decode(decoded.tokens, skip_special_tokens=True).partition("\n")[0].strip()
+        out.append({"question": one.text, "prediction": text, "right": contains_any(text, one.accepted)})
+    return out
+
+
+def entries_of(items: list[dict], base: str, source: str) -> dict[str, dict]:
+    """Ledger entries contamination.<condition>.<base>.<text>.dbpb (mean over users, bootstrapped where there are several) and
+    contamination.<condition>.<base>.common.right (share of questions)."""
+    deltas: dict[str, list[tuple[str, str, float]]] = {}
+    rights: dict[str, list[tuple[str, str, float]]] = {}
+    for item in items:
+        name = f"contamination.{item['condition']}.{base}"
+        for kind, delta in item["delta"].items():
+            deltas.setdefault(f"{name}.{kind}.dbpb", []).append((item["uid"], kind, delta))
+        rights.setdefault(f"{name}.common.right", []).extend(
+            (item["uid"], one["question"], one["right"]) for one in item["answers"]
+        )
+    ledger = {name: estimate(records, proportion=False).entry(source) for name, records in deltas.items()}
+    return ledger | {name: estimate(records).entry(source) for name, records in rights.items()}
