@@ -1,0 +1,151 @@
+"""Figures of the layered conditions, of where rows fire and of density: every point is an entry of the ledger."""
+
+import pytest
+from steps_path import load_step
+
+from loci.bench.layered import CONTRASTS
+from loci.bench.layers import CONDITIONS, TITLES
+from loci.bench.ledger import Ledger, write_ledger
+from loci.bench.style import plt
+from loci.errors import UserError
+
+ASKED = ("a", "ke", "ks", "k")
+TABLES = ("n30", "n300")
+
+
+def entry_of(at: int) -> dict:
+    value = 0.1 + 0.7 * (at * 0.618 % 1)
+    return {"value": value, "n": 40, "low": value - 0.05, "high": value + 0.03 + 0.001 * (at % 7), "source": "hand.json"}
+
+
+@pytest.fixture
+def entries() -> dict:
+    """Every key that the figures ask for; `a` was not asked chained questions."""
+    layered, firing = load_step("draw_layered"), load_step("draw_firing")
+    keys = [f"layered.{name}.b.{measure}" for name in ASKED for measure in layered.MEASURES]
+    keys.remove("layered.a.b.chained.exact")
+    keys += [f"layered.k_minus_{name}.b.{measure}" for name in ("ke", "ks") for measure in layered.MEASURES]
+    keys += [f"layered.{name}.b.{kind}.{part}" for name in ("ks", "k") for kind in firing.KINDS for part in firing.PARTS]
+    keys += [f"layered.k.b.{kind}.gate" for kind in firing.KINDS]
+    keys += [f"density.rows.b.{table}{form}.exact" for table in TABLES for form in ("", ".float16", ".int8", ".midconv")]
+    keys += [f"density.rows.b.n300.{name}.exact" for name in ("shared2", "orders2-3", "heads1")]
+    ledger = {key: entry_of(at) for at, key in enumerate(keys)}
+    for at, table in enumerate(TABLES):
+        for measure in (
+            "hit_rate",
+            "dnats_at_hits",
+            "bytes_per_100_facts",
+            "float16.bytes_per_100_facts",
+            "int8.bytes_per_100_facts",
+        ):
+            ledger[f"density.rows.b.{table}.{measure}"] = {"value": 0.01 * (at + len(measure)), "n": 30, "source": "hand.json"}
+    return ledger
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    def written(entries: dict) -> Ledger:
+        write_ledger(tmp_path / "summary.json", entries)
+        return Ledger(tmp_path / "summary.json")
+
+    return written
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def across(axes) -> list[tuple]:
+    """(x, row, low, high) of every horizontal bar of an interval on an axes."""
+    out = []
+    for container in axes.containers:
+        points, _, (bars,) = container.lines
+        for x, y, segment in zip(*points.get_data(), bars.get_segments(), strict=True):
+            out.append((x, y, *segment[:, 0]))
+    return out
+
+
+def test_conditions_and_contrasts_are_their_entries(entries, ledger):
+    step = load_step("draw_layered")
+    figure = step.draw(ledger(entries), "b")
+    names = [name for name in TITLES if name in ASKED]
+    pairs = [(left, right) for left, right in CONTRASTS if f"layered.{left}_minus_{right}.b.direct.exact" in entries]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [TITLES[name] for name in names]
+    assert [label.get_text() for label in figure.axes[len(step.MEASURES)].get_yticklabels()] == ["K − KE", "K − KS"]
+    for column, measure in enumerate(step.MEASURES):
+        wanted = [(row, entries.get(f"layered.{name}.b.{measure}")) for row, name in enumerate(names)]
+        gaps = [(row, entries[f"layered.{left}_minus_{right}.b.{measure}"]) for row, (left, right) in enumerate(pairs)]
+        for axes, found in ((figure.axes[column], wanted), (figure.axes[len(step.MEASURES) + column], gaps)):
+            lines = [(entry["value"], row, entry["low"], entry["high"]) for row, entry in found if entry]
+            assert [pytest.approx(line) for line in lines] == across(axes)
+
+
+def test_every_condition_has_a_title():
+    assert set(TITLES) == set(CONDITIONS)
+
+
+def test_bars_of_firing_are_their_entries(entries, ledger):
+    step = load_step("draw_firing")
+    figure = step.draw(ledger(entries), "b")
+    names = [name for name in TITLES if name in ("ks", "k")]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [TITLES[name] for name in names]
+    for axes, kind in zip(figure.axes, step.KINDS, strict=True):
+        widths = [patch.get_width() for patch in axes.patches]
+        assert widths == [entries[f"layered.{name}.b.{kind}.{part}"]["value"] for part in step.PARTS for name in names]
+        gate = entries[f"layered.k.b.{kind}.gate"]["value"]
+        assert [text.get_text() for text in axes.texts] == [f"gate\n{gate:.2f}"]
+
+
+def test_points_of_density_are_their_entries(entries, ledger):
+    step = load_step("draw_density")
+    figure = step.draw(ledger(entries), "b")
+    recall, size, variants = figure.axes[:3]
+    forms = [*step.FORMATS, ".midconv"]
+    for container, form in zip(recall.containers, forms, strict=True):
+        points, _, (bars,) = container.lines
+        found = [entries[f"density.rows.b.{table}{form}.exact"] for table in TABLES]
+        assert list(points.get_xdata()) == [30, 300] and list(points.get_ydata()) == [one["value"] for one in found]
+        assert [list(segment[:, 1]) for segment in bars.get_segments()] == [
+            pytest.approx([one["low"], one["high"]]) for one in found
+        ]
+    for container, form in zip(size.containers, step.FORMATS, strict=True):
+        wanted = [entries[f"density.rows.b.{table}{form}.bytes_per_100_facts"]["value"] / 1000 for table in TABLES]
+        assert list(container.lines[0].get_xdata()) == wanted
+    labels = [label.get_text() for label in variants.get_yticklabels()]
+    assert labels == [f"{name} (n = 300)" for name in ("as frozen", "heads1", "orders2-3", "shared2")]
+    drawn = [
+        one["value"]
+        for one in map(entries.get, [f"density.rows.b.n300{name}.exact" for name in ("", ".heads1", ".orders2-3", ".shared2")])
+    ]
+    assert [x for x, *_ in across(variants)] == drawn
+
+
+@pytest.mark.parametrize(
+    ("step", "gone", "message"),
+    [
+        ("layered", "layered.", "holds no layered conditions"),
+        ("firing", "layered.", "does not say where rows fire"),
+        ("density", "density.", "holds no density"),
+        ("density", "density.rows.b.n30.int8", "density.rows.b.n30.int8.exact: no such key"),
+    ],
+)
+def test_a_missing_key_is_one_clear_line_and_no_figure(entries, ledger, tmp_path, step, gone, message):
+    ledger({key: entry for key, entry in entries.items() if not key.startswith(gone)})
+    with pytest.raises(UserError) as fault:
+        load_step(f"draw_{step}").main(
+            ["--ledger", str(tmp_path / "summary.json"), "--base", "b", "--out", str(tmp_path / "f.png")]
+        )
+    assert message in str(fault.value) and not (tmp_path / "f.png").exists()
+
+
+def test_figures_are_the_same_bytes_on_every_run(entries, ledger, tmp_path):
+    ledger(entries)
+    for step in ("layered", "firing", "density"):
+        made = []
+        for name in ("a", "b"):
+            files = [tmp_path / f"{name}.{step}.{kind}" for kind in ("pdf", "png")]
+            load_step(f"draw_{step}").main(["--ledger", str(tmp_path / "summary.json"), "--base", "b", "--out", *map(str, files)])
+            made.append([path.read_bytes() for path in files])
+        assert made[0] == made[1]
