@@ -47,7 +47,7 @@ def test_bad_formats_and_users_without_facts_are_refused(base):
     with pytest.raises(UserError, match=r"user_lora\.format: .poem. is not known"):
         replace(HOW, format="poem")
     with pytest.raises(UserError, match="has no facts"):
-        examples_of(replace(USER, facts=[], questions=[]), HOW, base.tokenizer, 0)
+        examples_of(replace(USER, facts=[], questions=[], changes=[]), HOW, base.tokenizer, 0)
 
 
 def test_an_empty_sweep_is_refused(tmp_path):
