@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     base, everybody = settings["base"]["name"], load_users(args.users)
     users = asked_users(everybody, settings)
-    questions = {one.qid: one for user in users for one in asked_questions(user, everybody, settings)}
+    questions = {
+        one.qid: one for user in users for one in asked_questions(user, everybody, settings, settings["layered"]["questions"])
+    }
     answers = [answer for path in args.answers for answer in read_jsonl(path, "run ask_layered.py")]
     unknown = [answer for answer in answers if answer.get("memory") not in CONDITIONS or answer.get("qid") not in questions]
     if unknown:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.ledger import Ledger
+from loci.bench.layered_findings import layered_block
+from loci.bench.ledger import Ledger, spread
 from loci.bench.style import name_of, ordered
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, ROOT
@@ -37,12 +38,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="file with the block `findings`")
     parser.add_argument("--reproduce", type=Path, default=ROOT / "REPRODUCE.md", help="file with the block `costs`")
     return parser.parse_args(argv)
-
-
-def spread(entry: dict, digits: int = 3) -> str:
-    """A value with its interval: 0.981 [0.960, 1.000]."""
-    value, low, high = (f"{entry[part]:.{digits}f}" for part in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def table(ledger: Ledger, experiment: str, base: str, memories: list[str], kinds: Sequence[str]) -> list[str]:
@@ -183,7 +178,7 @@ def replace_block(path: Path, name: str, lines: list[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     ledger = Ledger(args.ledger)
-    parts = [matrix_block, text_block, contrast_block, density_block]
+    parts = [matrix_block, text_block, contrast_block, density_block, layered_block]
     findings = [line for part in parts for line in part(ledger, args.base)] + speed_block(ledger)
     replace_block(args.readme, "findings", findings)
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))

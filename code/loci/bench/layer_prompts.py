@@ -41,7 +41,7 @@ def prompts_of(
         for user in users:
             facts = {fact.key: fact for fact in user.final_facts()}
             recalled = lines_of(user, condition.lines, settings["layered"], encoder)
-            for question in asked_questions(user, everybody, settings):
+            for question in asked_questions(user, everybody, settings, settings["layered"]["questions"]):
                 needed = [facts[key].statement for key in question.required_fact_keys if key in facts]
                 context = context_text(question.context_id)
                 text = prompt_under(condition, question, recalled(question), needed, reader, context, learnt)

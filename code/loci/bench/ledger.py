@@ -47,6 +47,12 @@ class Ledger:
         return list(dict.fromkeys(part[1] for part in parts if part[0] == experiment and len(part) > 3 and part[2] == base))
 
 
+def spread(entry: dict, digits: int = 3) -> str:
+    """A value with its interval: 0.981 [0.960, 1.000]."""
+    value, low, high = (f"{entry[part]:.{digits}f}" for part in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
 def collect(files: list[Path]) -> dict[str, dict]:
     """Ledger entries of several results files: their metrics that look like entries, and measured costs."""
     ledger: dict[str, dict] = {}

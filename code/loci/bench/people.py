@@ -17,10 +17,13 @@ def asked_users(users: list[User], settings: dict) -> list[User]:
     return tested[:wanted]
 
 
-def asked_questions(user: User, everybody: list[User], settings: dict) -> list[Question]:
-    """The user's fixed stratified sample; for kind "other", questions about what other test users told."""
+def asked_questions(user: User, everybody: list[User], settings: dict, more: dict[str, int] | None = None) -> list[Question]:
+    """The user's fixed stratified sample; for kind "other", questions about what other test users told.
+
+    more: kinds of which another number is asked than in the matrix.
+    """
     matrix = settings["matrix"]
-    sizes = {kind: size for kind, size in matrix["questions"].items() if kind != "other"}
+    sizes = {kind: size for kind, size in (matrix["questions"] | (more or {})).items() if kind != "other"}
     own = sample_questions(user, sizes, matrix["sample_seed"])
     leaks = leak_questions(user, everybody)
     wanted = matrix["questions"].get("other", 0)

@@ -1,0 +1,78 @@
+"""The layered conditions in words and a table, for README.md; no number of them is typed."""
+
+from loci.bench.layers import TITLES
+from loci.bench.ledger import Ledger, spread
+
+_COLUMNS = {
+    "direct.exact": "direct",
+    "paraphrase.exact": "unseen wordings",
+    "indirect.macro": "indirect, mean of families",
+    "chained.exact": "chained",
+}
+_CONTRASTS = {
+    ("f", "e"): "the published form: rows under a shared reader, minus the reader alone",
+    ("f", "s"): "the same, minus another user's rows",
+    ("k", "ke"): "rows under the reciting reader, minus the reader alone",
+    ("k", "ks"): "the same, minus another user's rows",
+    ("k", "j"): "the same, minus retrieval into the reader's prompt",
+    ("k", "gold"): "the same, minus the needed facts in its prompt",
+    ("k", "golda"): "the same, minus the needed facts in the answering reader's prompt",
+}
+
+
+def layered_block(ledger: Ledger, base: str) -> list[str]:
+    """Conditions, contrasts, what was recited, where rows fired, and what adapters do to other text."""
+    asked = [name for name in TITLES if f"layered.{name}.{base}.direct.exact" in ledger]
+    sizes = {measure: ledger[f"layered.{asked[0]}.{base}.{measure}"]["n"] for measure in _COLUMNS}
+    heads = [f"{title} (n = {sizes[measure]})" for measure, title in _COLUMNS.items()]
+    lines = ["Readers and rows:", "", f"| condition | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for name in asked:
+        cells = [spread(ledger[f"layered.{name}.{base}.{measure}"], 2) for measure in _COLUMNS]
+        lines.append(f"| {TITLES[name]} | {' | '.join(cells)} |")
+    lines.append("")
+    for (left, right), words in _CONTRASTS.items():
+        name = f"layered.{left}_minus_{right}.{base}"
+        found = [f"{title} {spread(ledger[f'{name}.{measure}'], 2)}" for measure, title in _COLUMNS.items()]
+        lines.append(f"- **{left.upper()} − {right.upper()}** ({words}), paired: {'; '.join(found)}.")
+    return [*lines, *_reciting(ledger, base), *_firing(ledger, base), *_elsewhere(ledger, base)]
+
+
+def _reciting(ledger: Ledger, base: str) -> list[str]:
+    name = f"layered.k.{base}"
+    said = [f"{kind} {spread(ledger[f'{name}.{kind}.recited'], 2)}" for kind in ("direct", "paraphrase", "indirect", "chained")]
+    families = ledger.parts(f"{name}.indirect.", ".exact")
+    right = [
+        f"{family.replace('_', ' ')} {ledger[f'{name}.indirect.{family}.exact']['value']:.2f}"
+        for family in families
+        if family not in ("seen", "unseen")
+    ]
+    n = ledger[f"{name}.indirect.{families[0]}.exact"]["n"]
+    return [
+        f"- **K recites the needed facts**, and no others: {'; '.join(said)}. "
+        f"Its answers by family (n = {n} each): {', '.join(right)}; "
+        f"above a guess at these questions by {spread(ledger[f'{name}.indirect.margin'], 2)}."
+    ]
+
+
+def _firing(ledger: Ledger, base: str) -> list[str]:
+    shares = [
+        f"{letter.upper()} {ledger[f'layered.{letter}.{base}.paraphrase.fired_all']['value']:.2f}"
+        for letter in ("c", "f", "ks", "k")
+    ]
+    return [
+        f"- **Where rows fire**: the rows of all needed facts were read in these shares of unseen wordings: {', '.join(shares)}."
+    ]
+
+
+def _elsewhere(ledger: Ledger, base: str) -> list[str]:
+    found = []
+    for letter in ("c", "b", "e", "ke", "k"):
+        name = f"contamination.{letter}.{base}"
+        found.append(
+            f"{letter.upper()} {ledger[f'{name}.prose.dbpb']['value']:+.4f} and {ledger[f'{name}.common.right']['value']:.2f}"
+        )
+    alone = ledger[f"contamination.a.{base}.common.right"]["value"]
+    return [
+        f"- **Elsewhere**, Δ bits per byte of technical prose and common-knowledge questions answered (base model {alone:.2f}): "
+        f"{'; '.join(found)}."
+    ]
