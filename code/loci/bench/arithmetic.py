@@ -1,8 +1,9 @@
 """Reasoning written out in steps that a small model can take, and sums to practise them.
 
 A model of 135M parameters does not learn "2026 minus 1974 is 52" as one step (it has to know the borrow before it has said a
-digit). Tens first, then ones, and each step says its result, so that the next one starts from a number that stands there. Who is
-the oldest is told by a list of years with names behind them: whoever has found the year finds the name behind it.
+digit). The sum is said first, so that its numbers are copied while the question is near; then tens, then ones, and each step says
+its result, so that the next one starts from a number that stands there. Days are counted one by one. Who is the oldest is told by
+a list of years with names behind them: whoever has found the year finds the name behind it.
 """
 
 import random
@@ -19,6 +20,8 @@ _CALLED = {
     "car_year": "my car",
 }
 _LATER = range(2000, 2046)
+_DRILLS = {"years": 3, "ones": 2, "clock": 1, "week": 1, "order": 1, "before": 1}  # how often each kind is drawn
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def reasoned(question: Question, facts: dict[str, Fact]) -> str:
@@ -26,22 +29,24 @@ def reasoned(question: Question, facts: dict[str, Fact]) -> str:
     needed = [facts[key] for key in question.required_fact_keys]
     if question.family == "comparison" and all(fact.key in _CALLED for fact in needed):
         return _ordered({_CALLED[fact.key]: int(fact.answer) for fact in needed}, question.answer)
-    return worked(question.recitation.removeprefix(" ".join(fact.statement for fact in needed)))
+    line = worked(question.recitation.removeprefix(" ".join(fact.statement for fact in needed)))
+    return f"{_about_days(line, *map(_days_in, (fact.answer for fact in needed)))}{line}"
 
 
 def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
-    """(question, reasoning, answer) of sums of the kinds that reasoning needs. Years and minutes are those that training users
-    can have."""
+    """(sum, steps, result) of the kinds that reasoning needs. Years and minutes are those that training users can have."""
     pools = load_world("personal").pools["train"]
     years = sorted({option.raw for key in _CALLED for option in pools[key]})
     minutes = [option.raw for option in pools["commute_min"]]
     out = []
-    for _ in range(count):
-        kind = rng.choice(("years", "years", "years", "clock", "week", "order"))
+    for kind in rng.choices(list(_DRILLS), list(_DRILLS.values()), k=count):
         if kind == "years":
             early = rng.choice(years)
             late = rng.choice([year for year in rng.choice((years, _LATER)) if year >= early])
             out.append(_drill(f"{late} minus {early}", f"is {late - early}", str(late - early)))
+        elif kind == "ones":
+            number, change = rng.randint(10, 99), rng.randint(1, 9)
+            out.append((f"{number} minus {change}", f"{number} minus {change} is {number - change}.", str(number - change)))
         elif kind == "clock":
             now, change, sign = 60 * rng.randint(5, 11) + rng.randrange(60), rng.choice(minutes), rng.choice(("minus", "plus"))
             then = _time(now - change if sign == "minus" else now + change)
@@ -50,21 +55,48 @@ def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
             days, change = rng.randint(2, 6), rng.choice(minutes)
             total = str(2 * days * change)
             out.append(_drill(f"{days} days with 2 trips of {change} minutes", f"make {total}", total))
-        else:
+        elif kind == "order":
             asked = dict(zip(rng.sample(list(_CALLED.values()), 3), rng.sample(years, 3), strict=True))
             what, pick = rng.choice((("earliest", min), ("latest", max)))
             answer = pick(asked, key=asked.get)
-            text = f"Which is the {what}: {', '.join(f'{year} of {name}' for name, year in asked.items())}?"
+            text = f"the {what} of {', '.join(f'{year} of {name}' for name, year in asked.items())}"
             out.append((text, _ordered(asked, answer).lstrip(), answer))
+        else:
+            one, other = rng.sample(years, 2)
+            is_, answer = ("is", "yes") if one < other else ("is not", "no")
+            out.append((f"{one} before {other}", f"{one} {is_} before {other}, so the answer is {answer}.", answer.capitalize()))
     return out
 
 
 def _drill(asked: str, is_: str, answer: str) -> tuple[str, str, str]:
-    return f"What is {asked}?", worked(f"{asked} {is_}."), answer
+    return asked, worked(f"{asked} {is_}."), answer
 
 
 def _time(minutes: int) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def _days_in(value: str) -> list[str]:
+    return [word for word in re.findall(r"\w+", value) if word in _DAYS]
+
+
+def _about_days(line: str, *lists: list[str]) -> str:
+    """What is to be looked up or counted in lists of days before `line` can be said: "" where that is nothing."""
+    lists = [days for days in lists if days]
+    counted = re.search(r"That makes \d+ days|\d+ days with 2 trips", line)
+    if counted and lists:
+        return f" {', '.join(f'{day} {at}' for at, day in enumerate(lists[0], 1))}."
+    if len(lists) != 2:
+        return ""
+    work, lessons = lists
+    if "in both lists is" in line:
+        return f" {', '.join(f'{day}: work {_yes(day in work)}' for day in lessons)}."
+    day = line.split()[0]
+    return f" {day}: work {_yes(day in work)}, class {_yes(day in lessons)}."
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def _ordered(years: dict[str, int], answer: str) -> str:
@@ -77,7 +109,7 @@ def _ordered(years: dict[str, int], answer: str) -> str:
 def worked(reasoning: str) -> str:
     """A line of reasoning with each difference of years, time of day and product in steps; all else as it was.
 
-    "2026 minus 1974 is 52" becomes "2020 minus 1970 is 50, 50 plus 6 is 56, 56 minus 4 is 52".
+    "2026 minus 1974 is 52" becomes "2026 minus 1974: 2020 minus 1970 is 50, 50 plus 6 is 56, 56 minus 4 is 52".
     """
     for pattern, rule in _RULES:
         reasoning = pattern.sub(rule, reasoning)
@@ -90,7 +122,18 @@ def _years(found: re.Match) -> str:
     steps = [f"{late // 10 * 10} minus {early // 10 * 10} is {decades}"]
     steps += [f"{decades} plus {late % 10} is {decades + late % 10}"]
     steps += [f"{decades + late % 10} minus {early % 10} is {late - early}"]
-    return ", ".join(steps)
+    return f"{late} minus {early}: {', '.join(steps)}"
+
+
+def _turned(found: re.Match) -> str:
+    age, year = int(found[1]), int(found[2])
+    born = year - age
+    tens = born // 10 * 10 + age // 10 * 10
+    steps = [f"{born // 10 * 10} plus {age // 10 * 10} is {tens}"]
+    for part in (born % 10, age % 10):
+        steps.append(f"{tens} plus {part} is {tens + part}")
+        tens += part
+    return f"{born} plus {age}: {', '.join(steps)}. I turn {age} in {year}"
 
 
 def _clock(found: re.Match) -> str:
@@ -103,11 +146,11 @@ def _clock(found: re.Match) -> str:
     steps += more
     if total >= 60:
         steps.append(f"{total} minus 60 is {total - 60}")
-    return f"{', '.join(steps)}, so it is {result}"
+    return f"{found[1]}:{found[2]} {sign} {minutes} minutes: {', '.join(steps)}, so it is {result}"
 
 
 def _double(found: re.Match) -> str:
-    return ", ".join(_in_tens(int(found[1]), int(found[1]), "plus")[1])
+    return f"Both ways: {', '.join(_in_tens(int(found[1]), int(found[1]), 'plus')[1])}"
 
 
 def _week(found: re.Match) -> str:
@@ -115,7 +158,8 @@ def _week(found: re.Match) -> str:
     both, steps = _in_tens(minutes, minutes, "plus")
     tens, ones = both // 10 * 10, both % 10
     steps += [f"{days} times {tens} is {days * tens}", f"{days} times {ones} is {days * ones}"]
-    return ", ".join(steps + _in_tens(days * tens, days * ones, "plus")[1])
+    steps += _in_tens(days * tens, days * ones, "plus")[1]
+    return f"{days} days with 2 trips of {minutes} minutes: {', '.join(steps)}"
 
 
 def _in_tens(start: int, change: int, sign: str) -> tuple[int, list[str]]:
@@ -132,6 +176,7 @@ def _in_tens(start: int, change: int, sign: str) -> tuple[int, list[str]]:
 
 
 _RULES = (
+    (re.compile(r"I turn (\d+) in (\d{4})"), _turned),
     (re.compile(r"(\d{4}) minus (\d{4}) is (\d+)"), _years),
     (re.compile(r"(\d+):(\d\d) (minus|plus) (\d+) minutes is (\d+:\d\d)"), _clock),
     (re.compile(r"\b2 times (\d+) is (\d+)"), _double),

@@ -79,7 +79,7 @@ def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> 
         there = {fact.key: fact for fact in needed}
         lessons.append(_lesson(question, triggers, there, lines, learn_values=True, recited=reader == "recite"))
     for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader == "recite" else 0):
-        lessons.append([Piece(asked(text), learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)])
+        lessons.append([Piece(f"Sum: {text}\nThought:", learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)])
     return lessons
 
 
