@@ -9,25 +9,32 @@ from loci.bench.arithmetic import drills, reasoned, worked
 from loci.worlds.people import iter_users
 from loci.worlds.plans import load_world
 
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LOOKED_UP = {"day_set.count", "commute.week", "routine.overlap", "day_set.both", "routine.free"}
 STEP = re.compile(r"(\d+) (plus|minus|times) (\d+) is (\d+)")
 
 
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("2026 minus 1974 is 52.", "2020 minus 1970 is 50, 50 plus 6 is 56, 56 minus 4 is 52."),
-        ("1974 minus 1970 is 4.", "1970 minus 1970 is 0, 0 plus 4 is 4, 4 minus 0 is 4."),
+        ("2026 minus 1974 is 52.", "2026 minus 1974: 2020 minus 1970 is 50, 50 plus 6 is 56, 56 minus 4 is 52."),
+        ("1974 minus 1970 is 4.", "1974 minus 1970: 1970 minus 1970 is 0, 0 plus 4 is 4, 4 minus 0 is 4."),
         (
             "I turn 80 in 2054, and 2054 minus 2006 is 48.",
-            "I turn 80 in 2054, and 2050 minus 2000 is 50, 50 plus 4 is 54, 54 minus 6 is 48.",
+            "1974 plus 80: 1970 plus 80 is 2050, 2050 plus 4 is 2054, 2054 plus 0 is 2054. "
+            "I turn 80 in 2054, and 2054 minus 2006: 2050 minus 2000 is 50, 50 plus 4 is 54, 54 minus 6 is 48.",
         ),
-        ("7:00 minus 18 minutes is 6:42.", "7:00 is 6:60, 60 minus 10 is 50, 50 minus 8 is 42, so it is 6:42."),
-        ("9:35 plus 30 minutes is 10:05.", "35 plus 30 is 65, 65 minus 60 is 5, so it is 10:05."),
-        ("9:35 plus 5 minutes is 9:40, which is", "35 plus 5 is 40, so it is 9:40, which is"),
-        ("2 times 18 is 36.", "18 plus 10 is 28, 28 plus 8 is 36."),
+        (
+            "7:00 minus 18 minutes is 6:42.",
+            "7:00 minus 18 minutes: 7:00 is 6:60, 60 minus 10 is 50, 50 minus 8 is 42, so it is 6:42.",
+        ),
+        ("9:35 plus 30 minutes is 10:05.", "9:35 plus 30 minutes: 35 plus 30 is 65, 65 minus 60 is 5, so it is 10:05."),
+        ("9:35 plus 5 minutes is 9:40, which is", "9:35 plus 5 minutes: 35 plus 5 is 40, so it is 9:40, which is"),
+        ("2 times 18 is 36.", "Both ways: 18 plus 10 is 28, 28 plus 8 is 36."),
         (
             "4 days with 2 trips of 18 minutes make 144.",
-            "18 plus 10 is 28, 28 plus 8 is 36, 4 times 30 is 120, 4 times 6 is 24, 120 plus 20 is 140, 140 plus 4 is 144.",
+            "4 days with 2 trips of 18 minutes: 18 plus 10 is 28, 28 plus 8 is 36, "
+            "4 times 30 is 120, 4 times 6 is 24, 120 plus 20 is 140, 140 plus 4 is 144.",
         ),
         ("1973 is before 1974, so the answer is my spouse.", "1973 is before 1974, so the answer is my spouse."),
     ],
@@ -68,8 +75,37 @@ def test_the_oldest_stands_behind_its_year():
             elif question.kind == "indirect":
                 facts = {key: user.fact(key) for key in question.required_fact_keys}
                 statements = " ".join(fact.statement for fact in facts.values())
-                assert statements + reasoned(question, facts) == worked(question.recitation)
+                said = statements + reasoned(question, facts)
+                written = worked(question.recitation)
+                added = len(said) - len(written)
+                assert said[: len(statements)] + said[len(statements) + added :] == written
+                assert bool(added) == (question.key in LOOKED_UP), said
     assert seen == {(min, 2), (min, 3), (max, 3)}
+
+
+def test_days_are_looked_up_and_counted():
+    seen = set()
+    for user in iter_users("personal", "train", range(30), seed=2):
+        days = {key: [day for day in DAYS if day in user.fact(key).answer] for key in ("workdays", "activity_days")}
+        for question in user.questions:
+            if question.key not in LOOKED_UP:
+                continue
+            line = reasoned(question, {key: user.fact(key) for key in question.required_fact_keys})
+            if question.key in ("day_set.count", "commute.week"):
+                counted = dict(re.findall(r"(\w+day) (\d)[,.]", line.partition(". ")[0] + "."))
+                assert counted == {day: str(at) for at, day in enumerate(days["workdays"], 1)}, line
+            elif question.key == "routine.overlap":
+                found = dict(re.findall(r"(\w+day): work (yes|no)", line))
+                assert found == {day: "yes" if day in days["workdays"] else "no" for day in days["activity_days"]}, line
+                assert list(found.values()).count("yes") == int(question.answer)
+            else:
+                day, work, lesson = re.match(r" (\w+): work (yes|no), class (yes|no)\. ", line).groups()
+                assert day in question.text, line
+                assert (work == "yes", lesson == "yes") == (day in days["workdays"], day in days["activity_days"]), line
+                wanted = work == lesson == ("yes" if question.key == "day_set.both" else "no")
+                assert question.answer == ("Yes" if wanted else "No")
+            seen.add(question.key)
+    assert seen == LOOKED_UP
 
 
 def test_drills_are_right_and_use_no_year_that_only_test_users_have():
@@ -80,6 +116,8 @@ def test_drills_are_right_and_use_no_year_that_only_test_users_have():
         for left, sign, right, result in STEP.findall(line):
             left, right, result = int(left), int(right), int(result)
             assert {"plus": left + right, "minus": left - right, "times": left * right}[sign] == result, line
-        assert answer in line.rsplit(" ", 2)[-1] or line.rstrip(".").endswith(answer), (text, line, answer)
+        assert line.rstrip(".").lower().endswith(answer.lower()), (text, line, answer)
+        if "before" in text:
+            assert answer == ("Yes" if text.split()[0] < text.split()[-1] else "No")
         years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", text)]
         assert all(year in taught for year in years[1:] + ([] if "minus" in text else years))
