@@ -60,7 +60,7 @@ TITLES = {
     "s": "S: answering reader, another's rows",
     "ja": "J: answering reader, retrieval",
     "golda": "gold: answering reader, needed facts",
-    "ke": "E: reciting reader alone",
+    "ke": "K-E: reciting reader alone",
     "ks": "K-S: reciting reader, another's rows",
     "j": "J: reciting reader, retrieval",
     "k": "K: reciting reader, rows",
