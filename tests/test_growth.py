@@ -9,7 +9,7 @@ from loci.bench.told import tell_facts, told_keys
 from loci.errors import UserError
 from loci.memories.base import Recall
 from loci.memories.registry import text_memory
-from loci.worlds.growth import about_others, grown, own_facts, population
+from loci.worlds.growth import about_others, grown, own_facts, population, storable
 from loci.worlds.people import build_users
 from loci.worlds.records import Fact
 
@@ -57,6 +57,19 @@ def test_a_memory_grows_by_other_people_and_by_the_corpus():
     for size in (33, 10_000):
         with pytest.raises(UserError, match=f"growth.facts: {size} is out of reach; use 34 to"):
             grown(user, size, CORPUS, 0)
+
+
+def test_what_is_stored_by_its_beginning():
+    user = USERS[2]
+    own = [fact for fact in user.final_facts() if "code" not in fact.key and fact.key not in ("locker_phrase", "safe_word")]
+    facts = storable(user, 134, CORPUS, 0)
+    assert len(facts) == 134 == len({fact.trigger for fact in facts}) and facts[: len(own)] == own
+    added = facts[len(own) :]
+    assert abs(sum(fact.key.startswith("other.") for fact in added) - len(added) / 2) <= 1
+    assert all(fact.statement == f"{fact.trigger} {fact.answer}." for fact in facts)
+    assert storable(user, 134, CORPUS, 0) == facts != storable(user, 134, CORPUS, 1)
+    with pytest.raises(UserError, match=r"layered\.growth\.facts: 10000 is out of reach"):
+        storable(user, 10_000, CORPUS, 0)
 
 
 def test_a_shared_index_with_and_without_a_user_filter():

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         item = shards.get(user.uid)
         if item is None:
             start = time.perf_counter()
-            rows, report = write_recited(writer, user, settings, args.seed)
+            rows, report = write_recited(writer, user.final_facts(), user.uid, settings, args.seed)
             seconds = time.perf_counter() - start
             rows.save(trace, spec.about(base.name))
             about = {

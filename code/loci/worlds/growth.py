@@ -15,13 +15,17 @@ from loci.worlds.records import Fact, User
 
 def about_others(seed: int) -> list[tuple[str, str]]:
     """(key, sentence) of every kind of fact about every acquaintance, each once, values drawn by the seed."""
+    return [(key, sentence) for key, sentence, _ in _acquaintances(seed)]
+
+
+def _acquaintances(seed: int) -> list[tuple[str, str, str]]:
     rng, told = random.Random(f"growth:others:{seed}"), []
     for who in others():
         for plan in stored_keys():
             template = key_lines(plan.key).other
             if template and not plan.code:
-                sentence = template.format(who=who, whose=f"{who}'s", answer=rng.choice(plan.options).answer)
-                told.append((f"other.{who}.{plan.key}", sentence))
+                answer = rng.choice(plan.options).answer
+                told.append((f"other.{who}.{plan.key}", template.format(who=who, whose=f"{who}'s", answer=answer), answer))
     return told
 
 
@@ -44,6 +48,25 @@ def grown(user: User, size: int, corpus: list[Fact], seed: int) -> list[tuple[st
     told = own + people + things
     rng.shuffle(told)
     return told
+
+
+def storable(user: User, size: int, corpus: list[Fact], seed: int) -> list[Fact]:
+    """`size` facts for memories that store sentences by their beginning: the user's own after all changes, without canaries,
+    and as much about others as about the corpus. Every sentence ends with its value."""
+    canaries = {plan.key for plan in stored_keys() if plan.code}
+    own = [fact for fact in user.final_facts() if fact.key not in canaries]
+    people = [
+        Fact(key, answer, sentence, (answer,))
+        for key, sentence, answer in _acquaintances(seed)
+        if sentence.endswith(f"{answer}.")
+    ]
+    added = size - len(own)
+    if not 0 <= added <= len(people) + len(corpus):
+        most = len(own) + len(people) + len(corpus)
+        raise UserError("layered.growth.facts", f"{size} is out of reach", f"use {len(own)} to {most}")
+    rng = random.Random(f"storable:{seed}:{user.uid}:{size}")
+    chosen = rng.sample(people, min(len(people), max(added // 2, added - len(corpus))))
+    return [*own, *chosen, *rng.sample(corpus, added - len(chosen))]
 
 
 def population(users: Iterator[User]) -> list[tuple[str, str]]:
