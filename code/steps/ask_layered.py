@@ -4,18 +4,14 @@ Conditions that share a prompt share its reading; rows are laid over it. A kille
 """
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from loci.bench.answers import raw_answer
-from loci.bench.decode import PromptBatch, newline_tokens
+from loci.bench.layer_asking import ask, limits_of
 from loci.bench.layer_prompts import batches, prompts_of, rows_under
-from loci.bench.layers import BASE, CONDITIONS, OWN_ADAPTER, of_adapter, thinks
-from loci.bench.lessons import said
+from loci.bench.layers import BASE, CONDITIONS, OWN_ADAPTER, of_adapter
 from loci.bench.people import asked_users
 from loci.bench.reader import Reader
 from loci.bench.traces import load_traces
@@ -26,7 +22,6 @@ from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base, use_threads
 from loci.models.encoder import Encoder
 from loci.models.engram import EngramSpec, Graft
-from loci.models.rows import RowBatch, RowMap
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_result, result, sha256_file, write_json, write_jsonl
@@ -48,36 +43,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
-
-
-def ask(
-    together: list[str],
-    batch: list[tuple],
-    names: dict,
-    rows_of: Callable[[str, str], RowMap],
-    graft: Graft,
-    tokenizer,
-    limits: dict,
-) -> dict:
-    """Answers of one batch under every condition that shares its prompts: {answers, seconds by condition}."""
-    thinking = thinks(names[together[0]]) and batch[0][1].form == "question"
-    most = limits["max_tokens"] if thinking else limits["short"]
-    start = time.perf_counter()
-    read = PromptBatch(graft, [ids for *_, ids in batch], tokenizer.pad_token_id, limits["ends"], most)
-    seconds = {"reading": time.perf_counter() - start}
-    uids = sorted({user.uid for user, *_ in batch})
-    slots = torch.tensor([uids.index(user.uid) for user, *_ in batch])
-    answers = []
-    for name in together:
-        start = time.perf_counter()
-        decoded = read.answer(RowBatch([rows_of(name, uid) for uid in uids], slots))
-        seconds[name] = time.perf_counter() - start
-        for (user, question, text, ids), found in zip(batch, decoded, strict=True):
-            record = {"memory": name, "uid": user.uid, **raw_answer(question, text, len(ids), found, tokenizer)}
-            if thinking:
-                record["thought"], record["prediction"] = said(record["prediction"])
-            answers.append(record)
-    return {"answers": answers, "seconds": seconds, "questions": len(batch)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -117,11 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     identity = {**relevant, **{name: sha256_file(path) for name, path in inputs.items()}, "model": base.model_sha256}
     shards = Shards(Path(__file__), identity, args.out.parent / "work")
     rows_of = rows_under(names, written, users, graft.empty_rows())
-    limits = {
-        "max_tokens": layered["max_tokens"],
-        "short": settings["matrix"]["max_tokens"],
-        "ends": newline_tokens(base.tokenizer),
-    }
+    limits = limits_of(settings, base.tokenizer)
     answers, timings = [], []
     for at, (together, batch) in enumerate(
         tqdm(batches(prompts, names, base.tokenizer, layered["batch"]), desc="ask", unit="batch")

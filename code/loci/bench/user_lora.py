@@ -5,6 +5,7 @@ Formats: "statement" learns the value behind a stored sentence's trigger; "sente
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loci.bench.lessons import asked
@@ -51,9 +52,9 @@ class Teaching:
         return self.format in ("question", "both")
 
 
-def examples_of(user: User, how: Teaching, tokenizer, seed: int) -> list[Example]:
-    """All that the user's adapter learns. UserError for a user without facts."""
-    facts = user.final_facts()
+def examples_of(user: User, how: Teaching, tokenizer, seed: int, facts: Sequence[Fact] | None = None) -> list[Example]:
+    """All that the user's adapter learns. facts: in place of the user's own after all changes. UserError for no facts."""
+    facts = user.final_facts() if facts is None else facts
     if not facts:
         raise UserError(f"user {user.uid}", "has no facts", "leave the user out")
     out: list[Example] = []

@@ -1,0 +1,74 @@
+"""Score what rows, adapters and the reader's index answered as they grew: exact answers and costs against the number of facts."""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from loci.bench.score import exact
+from loci.bench.statistics import estimate
+from loci.config import load_config
+from loci.errors import UserError, run_step
+from loci.paths import GENERATED
+from loci.provenance import Provenance
+from loci.results import read_jsonl, read_result, result, rounded, sha256_file, write_json
+from loci.worlds.records import load_users
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
+    parser.add_argument(
+        "--grown", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="results of grow_layered.py (JSON)"
+    )
+    parser.add_argument(
+        "--answers", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="their raw answers, in order (JSONL)"
+    )
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    return parser.parse_args(argv)
+
+
+def cost_entries(items: list[dict], store: str, base: str, source: str) -> dict[str, dict]:
+    """layered_growth.<store>.<base>.n<facts>.bytes and .seconds_per_fact, means over users."""
+    found: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
+    for item in items:
+        name = f"layered_growth.{store}.{base}.n{item['facts']}"
+        found[f"{name}.bytes"].append((item["uid"], store, item["bytes"]))
+        found[f"{name}.seconds_per_fact"].append((item["uid"], store, item["seconds"] / item["facts"]))
+    return {key: estimate(records, proportion=False).entry(source) for key, records in found.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    counts = len(args.grown), len(args.answers)
+    if counts[0] != counts[1]:
+        raise UserError("--answers", f"are {counts[1]} files for {counts[0]} results", "give one for each, in order")
+    inputs = {f"{name}.{at}": path for name in ("grown", "answers") for at, path in enumerate(getattr(args, name))}
+    provenance = Provenance(Path(__file__), {"users": args.users, **inputs})
+    settings = load_config(args.config)
+    base = settings["base"]["name"]
+    questions = {question.qid: question for user in load_users(args.users) for question in user.questions}
+    scores: dict[str, list] = defaultdict(list)
+    ledger, costs = {}, {}
+    for grown, said in zip(args.grown, args.answers, strict=True):
+        about = read_result(grown)
+        if about["metrics"]["answers_sha256"] != sha256_file(said):
+            raise UserError(said, f"holds other answers than those of {grown}", "run grow_layered.py again")
+        found = cost_entries(about["items"], about["config"]["store"], base, args.out.name)
+        ledger |= {key: entry for key, entry in found.items() if key.endswith(".bytes")}
+        costs |= {key: entry for key, entry in found.items() if not key.endswith(".bytes")}
+        for answer in read_jsonl(said, "run grow_layered.py"):
+            question = questions[answer["qid"]]
+            right = exact(answer["prediction"], question.accepted, question.form)
+            name = f"layered.{answer['memory']}.{base}.n{answer['facts']}.{question.kind}.exact"
+            scores[name].append((answer["uid"], answer["qid"], right))
+    ledger |= {key: estimate(found).entry(args.out.name) for key, found in sorted(scores.items())}
+    config = {"base": settings["base"], "layered": settings["layered"]}
+    record = provenance.record() | {"costs": rounded(costs)}
+    write_json(args.out, result("layered_growth", config, None, rounded(ledger), [], record))
+    print(f"{args.out}: {len(ledger)} numbers about rows, adapters and retrieval as they grow")
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,88 @@
+"""Rows, adapters and the reader's index with more and more facts: the steps on tiny models, killed and resumed."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from fake_encoder import FakeEncoder
+from steps_path import load_step
+
+from loci.errors import UserError
+from loci.models.encoder import Encoder
+from loci.paths import CONFIG
+from loci.results import read_jsonl, read_result
+from loci.shards import Shards
+from loci.worlds.people import build_users
+from loci.worlds.records import Fact, save_facts, save_users
+
+SIZES = [34, 40]
+
+
+@pytest.fixture
+def files(tmp_path, tiny_root, monkeypatch):
+    """Arguments of a small study: two test users, a corpus of forty facts."""
+    settings = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
+    settings["layered"] |= {"questions": {"indirect": 1, "paraphrase": 1}, "max_tokens": 8}
+    settings["layered"]["growth"] = {"facts": SIZES, "users": 2, "adapters": 34}
+    settings["user_lora"] |= {"passes": 1}
+    settings["write"] |= {"max_visits": 2}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(settings))
+    save_users(tmp_path / "people.json", build_users(count=4, dev=2, train=0, seed=0))
+    corpus = [Fact(f"c{at}", f"value{at}", f"The number {at} house is value{at}.", (f"value{at}",)) for at in range(40)]
+    save_facts(tmp_path / "corpus.json", corpus)
+    arguments = ["--config", str(tmp_path / "small.yaml"), "--users", str(tmp_path / "people.json")]
+    models = ["--model", str(tiny_root / "tiny")]
+    monkeypatch.setattr(Encoder, "load", lambda *_arguments: FakeEncoder())
+    return arguments, [*arguments, "--corpora", str(tmp_path / "corpus.json"), *models]
+
+
+def grow(arguments: list[str], store: str, folder, *more: str) -> tuple[str, str]:
+    out = str(folder / f"{store}.json"), str(folder / f"{store}.jsonl")
+    load_step("grow_layered").main([*arguments, "--store", store, "--out", out[0], "--answers", out[1], *more])
+    return out
+
+
+def test_an_own_adapter_grows_is_killed_and_scored(tmp_path, files, monkeypatch):
+    few, arguments = files
+    one = grow(arguments, "user", tmp_path / "one")
+    put = Shards.put
+
+    def dies(self, name, part):
+        put(self, name, part)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(Shards, "put", dies)
+        grow(arguments, "user", tmp_path / "two")
+    assert not (tmp_path / "two" / "user.jsonl").exists()
+    two = grow(arguments, "user", tmp_path / "two")
+    assert Path(one[1]).read_bytes() == Path(two[1]).read_bytes()
+    said = list(read_jsonl(tmp_path / "one" / "user.jsonl", ""))
+    assert {(answer["memory"], answer["facts"]) for answer in said} == {("b", 34)}, "40 facts are above `adapters`"
+    load_step("score_grown").main([*few, "--grown", one[0], "--answers", one[1], "--out", str(tmp_path / "s.json")])
+    metrics = read_result(tmp_path / "s.json")["metrics"]
+    assert metrics["layered.b.tiny.n34.direct.exact"]["n"] == Counter(one["qid"].split(".")[1] for one in said)["direct"]
+    assert metrics["layered_growth.user.tiny.n34.bytes"]["value"] > 0
+    said[0]["prediction"] = "another"
+    (tmp_path / "one" / "user.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in said))
+    with pytest.raises(UserError, match="holds other answers than those"):
+        load_step("score_grown").main([*few, "--grown", one[0], "--answers", one[1], "--out", str(tmp_path / "t.json")])
+
+
+def test_rows_and_index_grow_under_a_reader(tmp_path, files, tiny_folder):
+    _, arguments = files
+    smoke = ["--config", str(CONFIG / "smoke.yaml"), "--model", str(tiny_folder), "--reader", "recite"]
+    adapter = str(tmp_path / "r.safetensors")
+    load_step("train_reader").main([*smoke, "--out", str(tmp_path / "r.json"), "--adapter", adapter])
+    grow(arguments, "recited", tmp_path / "k", "--adapter", adapter)
+    said = list(read_jsonl(tmp_path / "k" / "recited.jsonl", ""))
+    asked = Counter((answer["memory"], answer["facts"]) for answer in said)
+    assert set(asked) == {(name, size) for name in ("k", "j") for size in SIZES} and len(set(asked.values())) == 1
+    costs = read_result(tmp_path / "k" / "recited.json")["items"]
+    assert [(cost["uid"], cost["facts"]) for cost in costs] == [(uid, size) for size in SIZES for uid in ("u002", "u003")]
+    with pytest.raises(UserError, match="--adapter: does not fit store user"):
+        grow(arguments, "user", tmp_path / "no", "--adapter", adapter)
+    with pytest.raises(UserError, match="--adapter: does not fit store rows"):
+        grow(arguments, "rows", tmp_path / "no")
