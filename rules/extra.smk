@@ -7,6 +7,7 @@ rule sweeps:
         f"{OUT}/sweeps/reader.json",
         f"{OUT}/sweeps/lora.json",
         f"{OUT}/sweeps/density.10000.json",
+        f"{OUT}/sweeps/layered_growth.{BASE}.json",
 
 
 rule benchmarks:
@@ -130,6 +131,67 @@ rule score_density_large:
         "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output}"
     shell:
         "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+_STORES = {"rows": "answer", "recited": "recite", "user": None}  # what grows, and the shared reader of it
+
+
+rule grow_layered:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        users=USERS,
+        corpora=GROWTH_CORPORA,
+        adapter=lambda wildcards: [
+            f"{OUT}/layered/reader.{name}.{BASE}.s{SEEDS[0]}.safetensors" for name in [_STORES[wildcards.store]] if name
+        ],
+    output:
+        result=f"{OUT}/sweeps/grown.{{store}}.{BASE}.json",
+        answers=f"{OUT}/sweeps/grown.{{store}}.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/grow_layered.{{store}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/grow_layered.{{store}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=5000,
+    params:
+        code=code_of("grow_layered.py"),
+        settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "user_lora", "layered"),
+        options=f"--config {CONFIG}",
+        adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.adapter else "",
+    wildcard_constraints:
+        store="|".join(_STORES),
+    message:
+        "python code/steps/grow_layered.py {params.options} --users {input.users} --corpora {input.corpora} --store {wildcards.store}"
+        " {params.adapter} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/grow_layered.py {params.options} --users {input.users} --corpora {input.corpora} --store {wildcards.store}"
+        " {params.adapter} --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule score_grown:
+    input:
+        users=USERS,
+        grown=expand(f"{OUT}/sweeps/grown.{{store}}.{BASE}.json", store=_STORES),
+        answers=expand(f"{OUT}/sweeps/grown.{{store}}.{BASE}.jsonl", store=_STORES),
+    output:
+        f"{OUT}/sweeps/layered_growth.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_grown.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_grown.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_grown.py"),
+        settings=settings_of("base", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/score_grown.py {params.options} --users {input.users} --grown {input.grown} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_grown.py {params.options} --users {input.users} --grown {input.grown} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 rule row_write:

@@ -11,6 +11,7 @@ from loci.errors import UserError
 
 ASKED = ("a", "ke", "ks", "k")
 TABLES = ("n30", "n300")
+SIZES = (34, 1000)
 
 
 def entry_of(at: int) -> dict:
@@ -29,6 +30,9 @@ def entries() -> dict:
     keys += [f"layered.k.b.{kind}.gate" for kind in firing.KINDS]
     keys += [f"density.rows.b.{table}{form}.exact" for table in TABLES for form in ("", ".float16", ".int8", ".midconv")]
     keys += [f"density.rows.b.n300.{name}.exact" for name in ("shared2", "orders2-3", "heads1")]
+    growth = load_step("draw_layered_growth")
+    keys += [f"layered.{name}.b.n{size}.{kind}.exact" for name in growth.LOOKS for size in SIZES for kind in growth.KINDS]
+    keys += [f"layered_growth.{store}.b.n{size}.bytes" for store in growth.STORES for size in SIZES]
     ledger = {key: entry_of(at) for at, key in enumerate(keys)}
     for at, table in enumerate(TABLES):
         for measure in (
@@ -122,12 +126,27 @@ def test_points_of_density_are_their_entries(entries, ledger):
     assert [x for x, *_ in across(variants)] == drawn
 
 
+def test_points_of_growth_are_their_entries(entries, ledger):
+    step = load_step("draw_layered_growth")
+    figure = step.draw(ledger(entries), "b")
+    for axes, kind in zip(figure.axes, step.KINDS, strict=False):
+        for container, name in zip(axes.containers, step.LOOKS, strict=True):
+            points, _, (bars,) = container.lines
+            found = [entries[f"layered.{name}.b.n{size}.{kind}.exact"] for size in SIZES]
+            assert tuple(points.get_xdata()) == SIZES and list(points.get_ydata()) == [one["value"] for one in found]
+            ends = [pytest.approx([one["low"], one["high"]]) for one in found]
+            assert [list(segment[:, 1]) for segment in bars.get_segments()] == ends
+    for line, store in zip(figure.axes[-1].lines, step.STORES, strict=True):
+        assert list(line.get_ydata()) == [entries[f"layered_growth.{store}.b.n{size}.bytes"]["value"] / 1e6 for size in SIZES]
+
+
 @pytest.mark.parametrize(
     ("step", "gone", "message"),
     [
         ("layered", "layered.", "holds no layered conditions"),
         ("firing", "layered.", "does not say where rows fire"),
         ("density", "density.", "holds no density"),
+        ("layered_growth", "layered.k.b.n", "holds no growth of condition k"),
         ("density", "density.rows.b.n30.int8", "density.rows.b.n30.int8.exact: no such key"),
     ],
 )
@@ -142,7 +161,7 @@ def test_a_missing_key_is_one_clear_line_and_no_figure(entries, ledger, tmp_path
 
 def test_figures_are_the_same_bytes_on_every_run(entries, ledger, tmp_path):
     ledger(entries)
-    for step in ("layered", "firing", "density"):
+    for step in ("layered", "firing", "density", "layered_growth"):
         made = []
         for name in ("a", "b"):
             files = [tmp_path / f"{name}.{step}.{kind}" for kind in ("pdf", "png")]

@@ -16,7 +16,16 @@ from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_result, write_bytes, write_json
 
 _RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "layered", "bench", "sweeps")
-_NOT_DEFAULT = ("sweep_rows", "sweep_reader", "sweep_lora", "density_large", "score_density_large", "row_write")
+_NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
+    "sweep_rows",
+    "sweep_reader",
+    "sweep_lora",
+    "density_large",
+    "score_density_large",
+    "grow_layered",
+    "score_grown",
+    "row_write",
+)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

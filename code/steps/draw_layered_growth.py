@@ -1,0 +1,79 @@
+"""Figure: rows, adapters and retrieval as one owner's facts grow. Exact answers by kind of question, and what storing costs."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from loci.bench.layers import TITLES
+from loci.bench.ledger import Ledger
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.errors import UserError, run_step
+
+KINDS = {"direct": "direct", "paraphrase": "unseen wordings", "indirect": "indirect"}
+LOOKS = {  # colours of Okabe and Ito
+    "c": ("#555555", "o", "-"),
+    "b": ("#E69F00", "p", "--"),
+    "f": ("#D55E00", "v", ":"),
+    "j": ("#009E73", "s", "--"),
+    "k": ("#0072B2", "D", "-"),
+}
+STORES = {
+    "rows": ("rows", "#555555", "o"),
+    "recited": ("rows of the reciting reader", "#0072B2", "D"),
+    "user": ("own LoRA", "#E69F00", "p"),
+}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--ledger", type=Path, required=True, default=argparse.SUPPRESS, help="summary.json to draw from")
+    parser.add_argument("--base", default="smollm2-135m", help="base model whose numbers are drawn")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="files (.pdf, .png)")
+    return parser.parse_args(argv)
+
+
+def curve(ledger: Ledger, before: str, after: str) -> list[tuple[int, dict]]:
+    """(facts, entry) of the keys <before>n<facts><after>, sizes rising."""
+    sizes = sorted(int(part) for part in ledger.parts(f"{before}n", after) if re.fullmatch(r"\d+", part))
+    return [(size, ledger[f"{before}n{size}{after}"]) for size in sizes]
+
+
+def draw(ledger: Ledger, base: str):
+    """One panel a kind of question, one for bytes."""
+    figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.6))
+    for axes, (kind, title) in zip(panels, KINDS.items(), strict=False):
+        n = 0
+        for name, (colour, marker, line) in LOOKS.items():
+            points = curve(ledger, f"layered.{name}.{base}.", f".{kind}.exact")
+            if not points:
+                raise UserError("--ledger", f"holds no growth of condition {name}", "run the rule score_grown")
+            sizes, entries = zip(*points, strict=True)
+            ends = [[one["value"] - one["low"] for one in entries], [one["high"] - one["value"] for one in entries]]
+            look = {"color": colour, "marker": marker, "linestyle": line, "label": TITLES[name]}
+            axes.errorbar(sizes, [one["value"] for one in entries], yerr=ends, markersize=4, elinewidth=0.7, capsize=1.5, **look)
+            n = max(n, entries[0]["n"])
+        axes.set_title(f"{title} (n = {n})", fontsize=7)
+        axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")
+    panels[0].set_ylabel("share exact")
+    for store, (label, colour, marker) in STORES.items():
+        sizes, entries = zip(*curve(ledger, f"layered_growth.{store}.{base}.", ".bytes"), strict=True)
+        panels[-1].plot(sizes, [one["value"] / 1e6 for one in entries], color=colour, marker=marker, markersize=4, label=label)
+    panels[-1].set(xscale="log", yscale="log", xlabel="facts of one owner", ylabel="MB a user")
+    panels[-1].set_title("size", fontsize=7)
+    panels[-1].legend(fontsize=5)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=len(LOOKS), fontsize=5.5)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    return figure
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    use_style()
+    save(draw(Ledger(args.ledger), args.base), args.out)
+    print(f"{', '.join(map(str, args.out))}: what rows, adapters and retrieval still answer with more facts")
+
+
+if __name__ == "__main__":
+    run_step(main)
