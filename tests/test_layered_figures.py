@@ -29,12 +29,13 @@ def entries() -> dict:
     keys += [f"layered.{name}.b.{kind}.{part}" for name in ("ks", "k") for kind in firing.KINDS for part in firing.PARTS]
     keys += [f"layered.k.b.{kind}.gate" for kind in firing.KINDS]
     keys += [f"density.rows.b.{table}{form}.exact" for table in TABLES for form in ("", ".float16", ".int8", ".midconv")]
-    keys += [f"density.rows.b.n300.{name}.exact" for name in ("shared2", "orders2-3", "heads1")]
+    variants = [f"n300.{name}" for name in ("shared2", "orders2-3", "heads1")]
+    keys += [f"density.rows.b.{table}{part}.exact" for table in variants for part in ("", ".midconv")]
     growth = load_step("draw_layered_growth")
     keys += [f"layered.{name}.b.n{size}.{kind}.exact" for name in growth.LOOKS for size in SIZES for kind in growth.KINDS]
     keys += [f"layered_growth.{store}.b.n{size}.bytes" for store in growth.STORES for size in SIZES]
     ledger = {key: entry_of(at) for at, key in enumerate(keys)}
-    for at, table in enumerate(TABLES):
+    for at, table in enumerate((*TABLES, *variants)):
         for measure in (
             "hit_rate",
             "dnats_at_hits",
@@ -42,7 +43,7 @@ def entries() -> dict:
             "float16.bytes_per_100_facts",
             "int8.bytes_per_100_facts",
         ):
-            ledger[f"density.rows.b.{table}.{measure}"] = {"value": 0.01 * (at + len(measure)), "n": 30, "source": "hand.json"}
+            ledger[f"density.rows.b.{table}.{measure}"] = {"value": 0.01 * at * len(measure), "n": 30, "source": "hand.json"}
     return ledger
 
 
@@ -105,7 +106,7 @@ def test_bars_of_firing_are_their_entries(entries, ledger):
 def test_points_of_density_are_their_entries(entries, ledger):
     step = load_step("draw_density")
     figure = step.draw(ledger(entries), "b")
-    recall, size, variants = figure.axes[:3]
+    recall, size, variants, elsewhere = figure.axes
     forms = [*step.FORMATS, ".midconv"]
     for container, form in zip(recall.containers, forms, strict=True):
         points, _, (bars,) = container.lines
@@ -117,13 +118,20 @@ def test_points_of_density_are_their_entries(entries, ledger):
     for container, form in zip(size.containers, step.FORMATS, strict=True):
         wanted = [entries[f"density.rows.b.{table}{form}.bytes_per_100_facts"]["value"] / 1000 for table in TABLES]
         assert list(container.lines[0].get_xdata()) == wanted
-    labels = [label.get_text() for label in variants.get_yticklabels()]
-    assert labels == [f"{name} (n = 300)" for name in ("as frozen", "heads1", "orders2-3", "shared2")]
-    drawn = [
-        one["value"]
-        for one in map(entries.get, [f"density.rows.b.n300{name}.exact" for name in ("", ".heads1", ".orders2-3", ".shared2")])
+    tables = {"n30": "30 facts", "n300": "300 facts", "n300.shared2": "300 facts, triggers share their last 2"}
+    tables |= {"n300.orders2-3": "300 facts, orders 2, 3", "n300.heads1": "300 facts, heads 1"}
+    assert [label.get_text() for label in variants.get_yticklabels()] == list(tables.values())
+    wanted = [
+        (one["value"], row + down, one["low"], one["high"])
+        for row, table in enumerate(tables)
+        for part, down in (("", -0.15), (".midconv", 0.15))
+        for one in [entries[f"density.rows.b.{table}{part}.exact"]]
     ]
-    assert [x for x, *_ in across(variants)] == drawn
+    assert [pytest.approx(point) for point in wanted] == across(variants)
+    bars = [patch.get_width() for patch in elsewhere.patches]
+    assert bars == [100 * entries[f"density.rows.b.{table}.hit_rate"]["value"] for table in tables]
+    said = [text.get_text().strip() for text in elsewhere.texts]
+    assert said[0] == "none" and said[1] == f"Δ {entries['density.rows.b.n300.dnats_at_hits']['value']:+.2f} nats after a hit"
 
 
 def test_points_of_growth_are_their_entries(entries, ledger):

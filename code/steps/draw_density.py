@@ -1,6 +1,7 @@
 """Figure: density. How many facts of one owner a table holds, in which format, how addressed, and what it does elsewhere."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style
 from loci.errors import UserError, run_step
 
+VARIANTS = {"shared": "triggers share their last {}", "orders": "orders {}", "heads": "heads {}"}
+MIDCONV = (".midconv", "after other talk", "#CC79A7", "D", 0.15)
 FORMATS = {"": ("float32", "#0072B2", "o"), ".float16": ("float16", "#009E73", "s"), ".int8": ("int8", "#D55E00", "^")}
 
 
@@ -34,7 +37,7 @@ def draw(ledger: Ledger, base: str):
     sizes = sorted(int(part) for part in ledger.parts(f"{name}n", ".exact"))
     if not sizes:
         raise UserError("--ledger", "holds no density", "run the rule score_density")
-    figure, ((recall, size), (kinds, elsewhere)) = plt.subplots(2, 2, figsize=(PAGE_WIDTH, 4.6))
+    figure, ((recall, size), (kinds, elsewhere)) = plt.subplots(2, 2, figsize=(PAGE_WIDTH, 5.2), height_ratios=[3, 4])
     for form, (label, colour, marker) in FORMATS.items():
         found = [ledger[f"{name}n{count}{form}.exact"] for count in sizes]
         look = {"color": colour, "marker": marker, "label": label}
@@ -44,46 +47,44 @@ def draw(ledger: Ledger, base: str):
     said = [ledger[f"{name}n{count}.midconv.exact"] for count in sizes]
     points(recall, sizes, said, linewidth=0.8, linestyle=":", color="#CC79A7", marker="D", label="float32, after other talk")
     recall.set(xscale="log", xlabel="facts of one owner in the table", ylabel="share exact", ylim=(-0.03, 1.03))
-    size.set(xlabel="kB of 100 facts, addresses with them", ylabel="share exact")
+    size.set(xlabel="kB of 100 facts, addresses with them", ylabel="share exact", xlim=(0, None), ylim=(-0.03, 1.03))
     recall.legend(fontsize=6)
     size.legend(fontsize=6)
-    _draw_variants(kinds, ledger, name)
-    for measure, label, colour, marker in (("dnats_at_hits", "nats of the token after a hit", "#D55E00", "v"),):
-        points(
-            elsewhere, sizes, [ledger[f"{name}n{count}.{measure}"] for count in sizes], color=colour, marker=marker, label=label
-        )
-    elsewhere.set(xscale="log", xlabel="facts of one owner in the table", ylabel="Δ nats at hits, prose and chat")
-    rate = elsewhere.twinx()
-    hits = [100 * ledger[f"{name}n{count}.hit_rate"]["value"] for count in sizes]
-    rate.plot(sizes, hits, color="#0072B2", marker="s", markersize=3, linewidth=0.8, label="positions that read a row")
-    rate.set_ylabel("positions hit (%)")
-    elsewhere.legend(loc="upper left", fontsize=6)
-    rate.legend(loc="lower right", fontsize=6)
+    _draw_variants(kinds, elsewhere, ledger, name, _tables(ledger, name, sizes))
     figure.suptitle(f"Facts in one table, {base}: joint writing, 95 % intervals over facts", fontsize=7.5)
     figure.tight_layout()
     return figure
 
 
-def _draw_variants(axes, ledger: Ledger, name: str) -> None:
-    """Tables of one size that differ in one thing each."""
-    found = {}
+def _tables(ledger: Ledger, name: str, sizes: list[int]) -> dict[str, str]:
+    """{table: its name in the figure}: the growing ones, then those that differ from one of them in one thing."""
+    tables = {f"n{count}": f"{count:,} facts" for count in sizes}
     for key in ledger.keys():  # noqa: SIM118, a ledger is no dict
-        table, _, rest = key.removeprefix(name).partition(".")
-        variant = rest.removesuffix(".exact")
-        if (
-            key.startswith(name)
-            and key.endswith(".exact")
-            and variant not in ("", "exact", "float16", "int8", "midconv")
-            and "." not in variant
-        ):
-            found[f"{variant} (n = {table[1:]})"] = ledger[key]
-            found.setdefault(f"as frozen (n = {table[1:]})", ledger[f"{name}{table}.exact"])
-    for row, variant in enumerate(sorted(found)):
-        entry = found[variant]
-        ends = [[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]]
-        axes.errorbar(entry["value"], row, xerr=ends, color="#0072B2", marker="o", markersize=4, elinewidth=0.7, capsize=1.5)
-    axes.set_yticks(range(len(found)), sorted(found), fontsize=6)
-    axes.set(xlabel="share exact", xlim=(-0.03, 1.03))
+        if match := re.fullmatch(re.escape(name) + r"(n(\d+)\.(shared|orders|heads)([\d-]+))\.exact", key):
+            table, count, what, value = match.groups()
+            tables[table] = f"{int(count):,} facts, {VARIANTS[what].format(value.replace('-', ', '))}"
+    return tables
+
+
+def _draw_variants(exact, elsewhere, ledger: Ledger, name: str, tables: dict[str, str]) -> None:
+    """Left: what each table answers, bare and after other talk. Right: how often other text reads it, and what that does."""
+    for row, table in enumerate(tables):
+        for part, label, colour, marker, down in (("", "bare", "#0072B2", "o", -0.15), MIDCONV):
+            entry = ledger[f"{name}{table}{part}.exact"]
+            ends = [[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]]
+            look = {"color": colour, "marker": marker, "markersize": 3.5, "elinewidth": 0.7, "capsize": 1.5}
+            exact.errorbar(entry["value"], row + down, xerr=ends, label=None if row else label, **look)
+        hits = 100 * ledger[f"{name}{table}.hit_rate"]["value"]
+        elsewhere.barh(row, hits, color="#E69F00")
+        said = f"Δ {ledger[f'{name}{table}.dnats_at_hits']['value']:+.2f} nats after a hit" if hits else "none"
+        elsewhere.text(hits, row, f" {said}", fontsize=6, va="center")
+    exact.set_yticks(range(len(tables)), list(tables.values()), fontsize=6)
+    exact.set(xlabel="share exact", xlim=(0.5, 1.01))
+    exact.legend(fontsize=6)
+    elsewhere.set_yticks(range(len(tables)), [])
+    elsewhere.set(xlabel="positions of prose and chat that read a row (%)", xlim=(0, 1.2))
+    for axes in (exact, elsewhere):
+        axes.set_ylim(len(tables) - 0.5, -0.5)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
