@@ -68,13 +68,13 @@ def _tables(ledger: Ledger, name: str, sizes: list[int]) -> dict[str, str]:
 
 def _draw_variants(exact, elsewhere, ledger: Ledger, name: str, tables: dict[str, str]) -> None:
     """Left: what each table answers, bare and after other talk. Right: how often other text reads it, and what that does."""
-    for row, table in enumerate(tables):
+    found = [100 * ledger[f"{name}{table}.hit_rate"]["value"] for table in tables]
+    for row, (table, hits) in enumerate(zip(tables, found, strict=True)):
         for part, label, colour, marker, down in (("", "bare", "#0072B2", "o", -0.15), MIDCONV):
             entry = ledger[f"{name}{table}{part}.exact"]
             ends = [[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]]
             look = {"color": colour, "marker": marker, "markersize": 3.5, "elinewidth": 0.7, "capsize": 1.5}
             exact.errorbar(entry["value"], row + down, xerr=ends, label=None if row else label, **look)
-        hits = 100 * ledger[f"{name}{table}.hit_rate"]["value"]
         elsewhere.barh(row, hits, color="#E69F00")
         said = f"Δ {ledger[f'{name}{table}.dnats_at_hits']['value']:+.2f} nats after a hit" if hits else "none"
         elsewhere.text(hits, row, f" {said}", fontsize=6, va="center")
@@ -82,7 +82,7 @@ def _draw_variants(exact, elsewhere, ledger: Ledger, name: str, tables: dict[str
     exact.set(xlabel="share exact", xlim=(0.5, 1.01))
     exact.legend(fontsize=6)
     elsewhere.set_yticks(range(len(tables)), [])
-    elsewhere.set(xlabel="positions of prose and chat that read a row (%)", xlim=(0, 1.2))
+    elsewhere.set(xlabel="positions of prose and chat that read a row (%)", xlim=(0, 2.2 * max(found) or 1))
     for axes in (exact, elsewhere):
         axes.set_ylim(len(tables) - 0.5, -0.5)
 
