@@ -112,12 +112,23 @@ def test_drills_are_right_and_use_no_year_that_only_test_users_have():
     pools = load_world("personal").pools
     keys = ("birth_year", "spouse_year", "sibling_year", "child_year", "car_year")
     taught = {option.raw for key in keys for option in pools["train"][key]}
+    kinds = set()
     for text, line, answer in drills(random.Random(0), 400):
         for left, sign, right, result in STEP.findall(line):
             left, right, result = int(left), int(right), int(result)
             assert {"plus": left + right, "minus": left - right, "times": left * right}[sign] == result, line
         assert line.rstrip(".").lower().endswith(answer.lower()), (text, line, answer)
+        if "among" in text:
+            day = text.split(" among ")[0]
+            held = [day in one for one in re.findall(r"(?:\w+day, )*\w+day and \w+day", text.split(" among ")[1])]
+            assert answer == ("Yes" if all(held) else "No"), text
+            kinds.add(len(held))
+            if len(held) == 2:
+                work, lesson = ("yes" if one else "no" for one in held)
+                assert line.startswith(f"{day}: work {work}, class {lesson}. "), line
         if "before" in text:
             assert answer == ("Yes" if text.split()[0] < text.split()[-1] else "No")
         years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", text)]
-        assert all(year in taught for year in years[1:] + ([] if "minus" in text else years))
+        rounded = "minus" in text and all(year % 10 == 0 for year in years)
+        assert rounded or all(year in taught for year in years[1:] + ([] if "minus" in text else years))
+    assert kinds == {1, 2}

@@ -20,7 +20,17 @@ _CALLED = {
     "car_year": "my car",
 }
 _LATER = range(2000, 2046)
-_DRILLS = {"years": 3, "ones": 2, "clock": 1, "week": 1, "order": 1, "before": 1}  # how often each kind is drawn
+_DRILLS = {  # how often each kind is drawn: short steps that everything else rests on more often than whole sums
+    "years": 3,
+    "decades": 4,
+    "ones": 2,
+    "clock": 1,
+    "week": 1,
+    "order": 1,
+    "before": 1,
+    "among": 2,
+    "both": 1,
+}
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -44,6 +54,10 @@ def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
             early = rng.choice(years)
             late = rng.choice([year for year in rng.choice((years, _LATER)) if year >= early])
             out.append(_drill(f"{late} minus {early}", f"is {late - early}", str(late - early)))
+        elif kind == "decades":
+            early = rng.choice(years) // 10 * 10  # a round number, whoever has that year
+            late = rng.randrange(early, 2050, 10)
+            out.append((f"{late} minus {early}", f"{late} minus {early} is {late - early}.", str(late - early)))
         elif kind == "ones":
             number, change = rng.randint(10, 99), rng.randint(1, 9)
             out.append((f"{number} minus {change}", f"{number} minus {change} is {number - change}.", str(number - change)))
@@ -61,6 +75,14 @@ def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
             answer = pick(asked, key=asked.get)
             text = f"the {what} of {', '.join(f'{year} of {name}' for name, year in asked.items())}"
             out.append((text, _ordered(asked, answer).lstrip(), answer))
+        elif kind in ("among", "both"):
+            day, work, lessons = rng.choice(_DAYS), _some_days(rng), _some_days(rng)
+            among = [day in work, kind == "both" and day in lessons]
+            asked, holds = (f"; {_listed(lessons)}", all(among)) if kind == "both" else ("", among[0])
+            where = f"{'' if holds else 'not '}{'in both lists' if kind == 'both' else 'among these days'}"
+            steps = f"{_about_days(day, work, lessons).lstrip()} " if kind == "both" else ""
+            line = f"{steps}{day} is {where}, so the answer is {_yes(holds)}."
+            out.append((f"{day} among {_listed(work)}{asked}", line, _yes(holds).capitalize()))
         else:
             one, other = rng.sample(years, 2)
             is_, answer = ("is", "yes") if one < other else ("is not", "no")
@@ -74,6 +96,14 @@ def _drill(asked: str, is_: str, answer: str) -> tuple[str, str, str]:
 
 def _time(minutes: int) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def _some_days(rng: random.Random) -> list[str]:
+    return sorted(rng.sample(_DAYS, rng.randint(2, 5)), key=_DAYS.index)
+
+
+def _listed(days: list[str]) -> str:
+    return f"{', '.join(days[:-1])} and {days[-1]}"
 
 
 def _days_in(value: str) -> list[str]:

@@ -26,7 +26,7 @@ SUMS = "sums"  # lessons that are about nobody
 NAMED = ("spouse_name", "sibling_name")  # whom a chained question of the personal world can name, in the order of search
 _MOST_OTHERS = 3  # facts in front of a question beside the needed ones
 _SHOWN = 0.35  # share of lessons in reciting that have facts in front of the question
-_TOLD = 0.7  # of the others, those that know the values
+_TOLD = 0.85  # of the others, those that know the values
 _MISSING = 0.25  # of lessons with facts in front, those that lack a needed one
 _ANSWER = " Answer:"
 
