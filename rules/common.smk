@@ -16,5 +16,26 @@ def peak_mb(measured):
     return min(measured, 1500) if SETTINGS["base"]["source"] == "made" else measured
 
 
+LAYERED = f"{OUT}/layered"
+FIRST = SEEDS[0]  # rows and adapters that are written with one seed only
+
+
+# What the layered conditions of a reader read: rows, the reader's weights, adapters of the users themselves.
+def rows_under(wildcards):
+    """What is laid over the prompts of a reader: rows written with it attached, or on the base model."""
+    if wildcards.reader == "recite":
+        return f"{LAYERED}/write_recited.{BASE}.s{FIRST}.json"
+    return f"{OUT}/matrix/write_rows.{BASE}.s{FIRST}.json" if wildcards.reader in ("base", "answer", "user") else []
+
+
+def adapter_of(wildcards):
+    alone = ("base", "user")
+    return [] if wildcards.reader in alone else f"{LAYERED}/reader.{wildcards.reader}.{BASE}.s{FIRST}.safetensors"
+
+
+def tuned_of(wildcards):
+    return f"{LAYERED}/tune_users.{BASE}.s{FIRST}.json" if wildcards.reader == "user" else []
+
+
 wildcard_constraints:
     seed=r"\d+",

@@ -143,7 +143,7 @@ rule grow_layered:
         users=USERS,
         corpora=GROWTH_CORPORA,
         adapter=lambda wildcards: [
-            f"{OUT}/layered/reader.{name}.{BASE}.s{SEEDS[0]}.safetensors" for name in [_STORES[wildcards.store]] if name
+            f"{LAYERED}/reader.{name}.{BASE}.s{FIRST}.safetensors" for name in [_STORES[wildcards.store]] if name
         ],
     output:
         result=f"{OUT}/sweeps/grown.{{store}}.{BASE}.json",

@@ -1,18 +1,16 @@
 # Shared readers, rows for the one that recites, and the layered conditions.
 
-_LAYERED = f"{OUT}/layered"
 _READERS = ["recite", "answer"]
 _ADAPTERS = ["base", "user", *_READERS]
 _FIRING = ["base", "answer", "recite"]
-_FIRST = SEEDS[0]
 
 
 rule train_reader:
     input:
         model=MODEL,
     output:
-        result=f"{_LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.json",
-        adapter=f"{_LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.safetensors",
+        result=f"{LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.json",
+        adapter=f"{LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.safetensors",
     log:
         f"logs/{PROFILE}/train_reader.{{reader}}.s{{seed}}.log",
     benchmark:
@@ -38,9 +36,9 @@ rule write_recited:
     input:
         model=MODEL,
         users=USERS,
-        adapter=f"{_LAYERED}/reader.recite.{BASE}.s{{seed}}.safetensors",
+        adapter=f"{LAYERED}/reader.recite.{BASE}.s{{seed}}.safetensors",
     output:
-        f"{_LAYERED}/write_recited.{BASE}.s{{seed}}.json",
+        f"{LAYERED}/write_recited.{BASE}.s{{seed}}.json",
     log:
         f"logs/{PROFILE}/write_recited.s{{seed}}.log",
     benchmark:
@@ -65,7 +63,7 @@ rule tune_users:
         model=MODEL,
         users=USERS,
     output:
-        f"{_LAYERED}/tune_users.{BASE}.s{{seed}}.json",
+        f"{LAYERED}/tune_users.{BASE}.s{{seed}}.json",
     log:
         f"logs/{PROFILE}/tune_users.s{{seed}}.log",
     benchmark:
@@ -83,22 +81,6 @@ rule tune_users:
         "python code/steps/tune_users.py {params.options} --users {input.users} --seed {wildcards.seed} --out {output} > {log} 2>&1"
 
 
-def rows_under(wildcards):
-    """What is laid over the prompts of a reader: rows written with it attached, or on the base model."""
-    if wildcards.reader == "recite":
-        return f"{_LAYERED}/write_recited.{BASE}.s{_FIRST}.json"
-    return f"{OUT}/matrix/write_rows.{BASE}.s{_FIRST}.json" if wildcards.reader in ("base", "answer", "user") else []
-
-
-def adapter_of(wildcards):
-    alone = ("base", "user")
-    return [] if wildcards.reader in alone else f"{_LAYERED}/reader.{wildcards.reader}.{BASE}.s{_FIRST}.safetensors"
-
-
-def tuned_of(wildcards):
-    return f"{_LAYERED}/tune_users.{BASE}.s{_FIRST}.json" if wildcards.reader == "user" else []
-
-
 rule ask_layered:
     input:
         model=MODEL,
@@ -108,8 +90,8 @@ rule ask_layered:
         adapter=adapter_of,
         tuned=tuned_of,
     output:
-        result=f"{_LAYERED}/ask_layered.{BASE}.{{reader}}.json",
-        answers=f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl",
+        result=f"{LAYERED}/ask_layered.{BASE}.{{reader}}.json",
+        answers=f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl",
     log:
         f"logs/{PROFILE}/ask_layered.{{reader}}.log",
     benchmark:
@@ -141,9 +123,9 @@ rule trace_firing:
         users=USERS,
         rows=rows_under,
         adapter=adapter_of,
-        answers=f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl",
+        answers=f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl",
     output:
-        f"{_LAYERED}/firing.{BASE}.{{reader}}.json",
+        f"{LAYERED}/firing.{BASE}.{{reader}}.json",
     log:
         f"logs/{PROFILE}/trace_firing.{{reader}}.log",
     benchmark:
@@ -169,10 +151,10 @@ rule trace_firing:
 rule score_layered:
     input:
         users=USERS,
-        answers=expand(f"{_LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
-        firing=expand(f"{_LAYERED}/firing.{BASE}.{{reader}}.json", reader=_FIRING),
+        answers=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
+        firing=expand(f"{LAYERED}/firing.{BASE}.{{reader}}.json", reader=_FIRING),
     output:
-        f"{_LAYERED}/layered.{BASE}.json",
+        f"{LAYERED}/layered.{BASE}.json",
     log:
         f"logs/{PROFILE}/score_layered.log",
     benchmark:
@@ -194,13 +176,13 @@ rule measure_contamination:
     input:
         model=MODEL,
         users=USERS,
-        recite=f"{_LAYERED}/reader.recite.{BASE}.s{_FIRST}.safetensors",
-        answer=f"{_LAYERED}/reader.answer.{BASE}.s{_FIRST}.safetensors",
-        rows=f"{OUT}/matrix/write_rows.{BASE}.s{_FIRST}.json",
-        recited=f"{_LAYERED}/write_recited.{BASE}.s{_FIRST}.json",
-        tuned=f"{_LAYERED}/tune_users.{BASE}.s{_FIRST}.json",
+        recite=f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors",
+        answer=f"{LAYERED}/reader.answer.{BASE}.s{FIRST}.safetensors",
+        rows=f"{OUT}/matrix/write_rows.{BASE}.s{FIRST}.json",
+        recited=f"{LAYERED}/write_recited.{BASE}.s{FIRST}.json",
+        tuned=f"{LAYERED}/tune_users.{BASE}.s{FIRST}.json",
     output:
-        f"{_LAYERED}/contamination.{BASE}.json",
+        f"{LAYERED}/contamination.{BASE}.json",
     log:
         f"logs/{PROFILE}/measure_contamination.log",
     benchmark:
