@@ -8,6 +8,7 @@ rule sweeps:
         f"{OUT}/sweeps/lora.json",
         f"{OUT}/sweeps/density.10000.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
+        f"{OUT}/sweeps/tenants.{BASE}.json",
 
 
 rule benchmarks:
@@ -192,6 +193,29 @@ rule score_grown:
         "python code/steps/score_grown.py {params.options} --users {input.users} --grown {input.grown} --answers {input.answers} --out {output}"
     shell:
         "python code/steps/score_grown.py {params.options} --users {input.users} --grown {input.grown} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+rule share_table:
+    input:
+        model=MODEL,
+    output:
+        result=f"{OUT}/sweeps/tenants.{BASE}.json",
+        answers=f"{OUT}/sweeps/tenants.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/share_table.log",
+    benchmark:
+        f"{OUT}/benchmarks/share_table.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4500,
+    params:
+        code=code_of("share_table.py"),
+        settings=settings_of("base", "people", "engram", "write", "matrix", "tenants"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/share_table.py {params.options} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/share_table.py {params.options} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
 rule row_write:

@@ -145,7 +145,7 @@ def test_points_of_growth_are_their_entries(entries, ledger):
             ends = [pytest.approx([one["low"], one["high"]]) for one in found]
             assert [list(segment[:, 1]) for segment in bars.get_segments()] == ends
     for line, store in zip(figure.axes[-1].lines, step.STORES, strict=True):
-        assert list(line.get_ydata()) == [entries[f"layered_growth.{store}.b.n{size}.bytes"]["value"] / 1e6 for size in SIZES]
+        assert list(line.get_ydata()) == [entries[f"layered_growth.{store}.b.n{size}.bytes"]["value"] for size in SIZES]
 
 
 def lora_study() -> dict:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from steps_path import load_step
 
+from loci.config import load_config
 from loci.errors import UserError
 from loci.models import tuning
 from loci.models.adapters import LoraSlot, LoraSpec
@@ -20,7 +21,8 @@ def train(folder, model, *more: str) -> None:
 def test_a_reader_is_trained_the_same_way_again_and_after_a_kill(tmp_path, tiny_folder, monkeypatch):
     train(tmp_path / "one", tiny_folder)
     result = read_result(tmp_path / "one" / "reader.json")
-    assert result["metrics"]["lessons"] == 20 and len(result["items"]) > 10
+    about = load_config(CONFIG / "smoke.yaml")["reader"]
+    assert result["metrics"]["lessons"] == about["users"] * sum(about["lessons"].values()) and len(result["items"]) > 10
     losses = [item["loss"] for item in result["items"]]
     assert sum(losses[-4:]) < sum(losses[:4])
     weights = (tmp_path / "one" / "reader.safetensors").read_bytes()

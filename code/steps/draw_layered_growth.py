@@ -58,8 +58,8 @@ def draw(ledger: Ledger, base: str):
     panels[0].set_ylabel("share exact")
     for store, (label, colour, marker) in STORES.items():
         sizes, entries = zip(*curve(ledger, f"layered_growth.{store}.{base}.", ".bytes"), strict=True)
-        panels[-1].plot(sizes, [one["value"] / 1e6 for one in entries], color=colour, marker=marker, markersize=4, label=label)
-    panels[-1].set(xscale="log", yscale="log", xlabel="facts of one owner", ylabel="MB a user")
+        panels[-1].plot(sizes, [one["value"] for one in entries], color=colour, marker=marker, markersize=4, label=label)
+    panels[-1].set(xscale="log", yscale="log", xlabel="facts of one owner", ylabel="bytes a user")
     panels[-1].set_title("size", fontsize=7)
     panels[-1].legend(fontsize=5)
     handles, labels = panels[0].get_legend_handles_labels()

@@ -52,12 +52,14 @@ def draw(study: dict):
         steps = zip(*(item["passed"] for item in items), strict=False)
         points = [(mean([one[TEXT] for one in step]), mean([one["recall"] for one in step])) for step in steps]
         points.append((mean([item["delta"][TEXT] for item in items]), mean([item["recall"] for item in items])))
-        along.plot(*zip(*points, strict=True), marker=".", markersize=3, **front)
+        deltas, recalls = zip(*points, strict=True)
+        along.plot(deltas, recalls, marker=".", markersize=3, **front)
         along.annotate(str(number), points[-1], fontsize=5, textcoords="offset points", xytext=(2, 2))
+        last, _ = points[-1]
         for kind, (marker, _) in KINDS.items():
             look = {"color": COLOURS[role], "marker": marker, "linestyle": "none", "markersize": 4}
-            end.plot(points[-1][0], mean([item["exact"][kind] for item in items]), **look)
-        end.annotate(str(number), (points[-1][0], mean([item["exact"]["direct"] for item in items])), fontsize=5)
+            end.plot(last, mean([item["exact"][kind] for item in items]), **look)
+        end.annotate(str(number), (last, mean([item["exact"]["direct"] for item in items])), fontsize=5)
         listed.append(f"{number}  {name}" + (" (frozen)" if role == "frozen" else ""))
     along.set(xlabel=f"Δ bits per byte of {TEXT}", ylabel="share of its examples recalled")
     end.set(xlabel=f"Δ bits per byte of {TEXT}, at the end", ylabel="share exact")

@@ -30,13 +30,15 @@ def canonical_ids(tokenizer) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Addressing:
-    """Which suffix n-grams are read, and the seed that keeps two layers or two tenants apart.
+    """Which suffix n-grams are read, and what keeps two layers or two tenants of one table apart.
 
-    orders: increasing n of the n-grams. seed: any integer; other seeds give unrelated addresses.
+    orders: increasing n of the n-grams. seed: any integer; other seeds give unrelated addresses. salt: int64, laid over each key;
+    rows written without a salt are read with it where it is laid over their addresses too.
     """
 
     orders: tuple[int, ...]
     seed: int
+    salt: int = 0
 
     def addresses(self, canonical: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys of the n-grams that end at each position, and which of them exist.
@@ -55,7 +57,12 @@ class Addressing:
                 salt = _as_int64(self.seed * 64 + offset + 1)
                 keys.append(_mix64(mixed ^ _mix64(torch.tensor(salt, device=canonical.device))))
                 exists.append(whole)
-        return torch.stack(keys, dim=-1), torch.stack(exists, dim=-1)
+        return torch.stack(keys, dim=-1) ^ self.salt, torch.stack(exists, dim=-1)
+
+    @staticmethod
+    def salt_of(tenant: int) -> int:
+        """A salt of 64 mixed bits for tenant number 0, 1, ...; no two are alike."""
+        return int(_mix64(torch.tensor(tenant + 1)))
 
 
 def _shifted(values: torch.Tensor, offset: int, fill) -> torch.Tensor:
