@@ -9,6 +9,7 @@ rule sweeps:
         f"{OUT}/sweeps/density.10000.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",
+        f"{OUT}/sweeps/stress.{BASE}.json",
 
 
 rule benchmarks:
@@ -216,6 +217,30 @@ rule share_table:
         "python code/steps/share_table.py {params.options} --out {output.result} --answers {output.answers}"
     shell:
         "python code/steps/share_table.py {params.options} --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule stress_rows:
+    input:
+        model=MODEL,
+        users=USERS,
+    output:
+        result=f"{OUT}/sweeps/stress.{BASE}.json",
+        answers=f"{OUT}/sweeps/stress.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/stress_rows.log",
+    benchmark:
+        f"{OUT}/benchmarks/stress_rows.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("stress_rows.py"),
+        settings=settings_of("base", "people", "engram", "write", "matrix", "stress"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/stress_rows.py {params.options} --users {input.users} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/stress_rows.py {params.options} --users {input.users} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
 rule row_write:

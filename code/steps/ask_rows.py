@@ -62,7 +62,7 @@ def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> 
     return [encoded[at : at + size] for at in range(0, len(encoded), size)]
 
 
-def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends: set[int], max_tokens: int) -> dict:
+def ask_batch(batch: list[tuple], memories: dict, graft: Graft, tokenizer, ends: frozenset[int], max_tokens: int) -> dict:
     """Answers of one batch under every memory: {answers, seconds}. memories: (id, seed) -> rows of a user, by uid."""
     start = time.perf_counter()
     prompt_batch = PromptBatch(graft, [ids for *_, ids in batch], tokenizer.pad_token_id, ends, max_tokens)

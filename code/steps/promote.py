@@ -24,6 +24,8 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "score_density_large",
     "grow_layered",
     "score_grown",
+    "share_table",
+    "stress_rows",
     "row_write",
 )
 

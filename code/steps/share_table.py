@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from loci.bench.decode import PromptBatch, newline_tokens
 from loci.bench.statistics import estimate, wilson
-from loci.bench.tenants import MODES, Tenant, judged, laid_over, salted, tenants_of
+from loci.bench.tenants import MODES, Tenant, judged, salted, tenants_of
 from loci.config import load_config
 from loci.errors import run_step
 from loci.memories.row_examples import Sentence
@@ -26,7 +26,7 @@ from loci.memories.row_writer import write_settings
 from loci.models.addressing import Addressing
 from loci.models.base import load_base, use_threads
 from loci.models.engram import EngramSpec, Graft
-from loci.models.rows import RowBatch, RowMap
+from loci.models.rows import RowBatch, RowMap, laid_over
 from loci.models.upper import UpperStack
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json, write_jsonl

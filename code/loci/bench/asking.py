@@ -74,7 +74,7 @@ def units(prompts: list[Prompt], size: int) -> list[list[Prompt]]:
     return alike + [rest[at : at + size] for at in range(0, len(rest), size)]
 
 
-def answer_unit(unit: list[Prompt], graft: Graft, pad_id: int, ends: set[int], max_tokens: int) -> list[Decoded]:
+def answer_unit(unit: list[Prompt], graft: Graft, pad_id: int, ends: frozenset[int], max_tokens: int) -> list[Decoded]:
     """The model's own answers to the prompts of a unit, in order; as many at once as TOKENS_AT_ONCE allows."""
     beginnings, answers = Beginnings(), []
     while len(answers) < len(unit):

@@ -6,8 +6,6 @@ addresses laid over with a number of their own. Override: each user's rows stay 
 
 from dataclasses import dataclass
 
-import torch
-
 from loci.bench.score import contains_any, exact
 from loci.errors import UserError
 from loci.models.rows import RowMap
@@ -45,15 +43,6 @@ def tenants_of(users: list[User], keys: list[str]) -> list[Tenant]:
         stored = tuple(facts[key] for key in (*keys, *canaries) if key != absent)
         out.append(Tenant(user.uid, stored, facts[absent]))
     return out
-
-
-def laid_over(maps: list[RowMap]) -> RowMap:
-    """One table of all rows; where several users wrote one address the last of them stands."""
-    addresses, values = torch.cat([rows.addresses for rows in maps]), torch.cat([rows.values for rows in maps])
-    order = torch.argsort(addresses, stable=True)
-    addresses, values = addresses[order], values[order]
-    last = torch.cat([addresses[1:] != addresses[:-1], torch.ones(1, dtype=torch.bool)])
-    return RowMap(addresses[last], values[last])
 
 
 def salted(rows: RowMap, salt: int) -> RowMap:

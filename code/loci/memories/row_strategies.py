@@ -51,7 +51,7 @@ def write_closed_form(strategy: str, writer: Writer, sentences: list[Sentence], 
     """
     graft = writer.upper.graft
     encoded = [encode_sentence(writer.tokenizer, "", item) for item in sentences]
-    table = initial_rows(_addresses(graft, encoded), graft.spec.row_width, 0.0, torch.Generator())
+    table = initial_rows(addresses_of(graft, encoded), graft.spec.row_width, 0.0, torch.Generator())
     cached = CachedSequences(writer.upper, [item.ids for item in encoded])
     if strategy == "rows_wte":
         source = graft.model.get_input_embeddings().weight
@@ -100,7 +100,7 @@ def write_optimised(
         [encode_sentence(writer.tokenizer, context, item) for context, item in zip(texts, sentences, strict=True)]
         for texts in before
     ]
-    addresses = _addresses(graft, [item for group in encoded for item in group])
+    addresses = addresses_of(graft, [item for group in encoded for item in group])
     table = initial_rows(addresses, graft.spec.row_width, settings.init_scale, generator)
     groups = [ContextExamples(CachedSequences(writer.upper, [item.ids for item in group]), group, table) for group in encoded]
     if strategy == "rows_opt":
@@ -135,5 +135,6 @@ def randomised(rows: RowMap, seed: int) -> RowMap:
     return rows.with_values(torch.nn.functional.normalize(noise, dim=-1) * rows.values.norm(dim=-1, keepdim=True))
 
 
-def _addresses(graft, encoded: list[EncodedSentence]) -> torch.Tensor:
+def addresses_of(graft, encoded: list[EncodedSentence]) -> torch.Tensor:
+    """Addresses of the rows that these sentences are written to, int64 [R], increasing."""
     return torch.cat([written_keys(graft, item) for item in encoded]).unique()

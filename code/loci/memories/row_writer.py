@@ -72,12 +72,14 @@ def optimise(
     generator: torch.Generator,
     head: torch.nn.Linear,
     watch: Callable[[RowMap], bool] | None = None,
+    movable: torch.Tensor | None = None,
 ) -> tuple[RowMap, WriteReport]:
     """Rows that make the model say every answer after every context.
 
     The first group (bare sentences) is learnt whole; of the others only the facts that a check finds below the margin.
     groups: one per context, each over the same `sentences` facts. head: final hidden states [N, d] -> logits [N, V].
     watch: shown the rows after each step; writing ends early when it says True.
+    movable: bool [R], the rows that may change; the others keep their bits. All of them when not given.
     """
     values = table.values.clone().requires_grad_(True)
     # With these betas the first step of a row is `rate` whenever it comes: rows are touched at different times.
@@ -103,6 +105,8 @@ def optimise(
         loss = F.cross_entropy(logits, among)
         optimiser.zero_grad()
         loss.backward()
+        if movable is not None:
+            values.grad = _only(values.grad, movable)
         optimiser.step()
         known.open[place] = ~_met(logits.detach(), among, settings.margin)
         steps, examples = steps + 1, examples + len(chosen)
@@ -112,6 +116,15 @@ def optimise(
     known.check(groups, values.detach(), settings.margin, head)
     unmet = known.open.any(-1).any(0)
     return table.with_values(values.detach()), WriteReport(steps, examples, int(unmet.sum()))
+
+
+def _only(gradient: torch.Tensor, movable: torch.Tensor) -> torch.Tensor:
+    """A sparse gradient [R, D] without the rows that may not change: for the optimiser they were never read."""
+    gradient = gradient.coalesce()
+    rows = gradient.indices()[0]
+    kept = movable[rows]
+    kept_values = gradient.values()[kept]
+    return torch.sparse_coo_tensor(rows[kept][None], kept_values, gradient.shape, is_coalesced=True, check_invariants=False)
 
 
 class _Known:

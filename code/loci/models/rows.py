@@ -90,6 +90,16 @@ class RowMap:
         return rows
 
 
+def laid_over(maps: list[RowMap]) -> RowMap:
+    """One table of all rows; where several maps hold one address the last of them stands."""
+    addresses, values = torch.cat([rows.addresses for rows in maps]), torch.cat([rows.values for rows in maps])
+    order = torch.argsort(addresses, stable=True)
+    addresses, values = addresses[order], values[order]
+    last = torch.ones(len(addresses), dtype=torch.bool)
+    last[:-1] = addresses[1:] != addresses[:-1]
+    return RowMap(addresses[last], values[last])
+
+
 class RowBatch:
     """The rows of several users for one batch; built once, read many times, never changed.
 
