@@ -31,9 +31,8 @@ CONTEXT = "The weather is fine today.\n"
 
 @pytest.fixture
 def writer(llama: Base):
-    with grafted(
-        llama, dataclasses.replace(SPEC, orders=(3, 14))
-    ) as graft:  # a token is a byte: "s in" is common, "cousin lives in" is not
+    # A token is a byte here: all of "lives in" share the row of "in", and no other row.
+    with grafted(llama, dataclasses.replace(SPEC, orders=(3, 14))) as graft:
         yield Writer(UpperStack(graft), llama.tokenizer)
 
 
