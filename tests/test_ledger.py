@@ -11,7 +11,7 @@ from loci.bench.ledger import Ledger, collect
 from loci.bench.matrix import cost_entries, entries_of_answers, judged, prior_entries, side_effect_entries
 from loci.errors import UserError
 from loci.paths import ROOT
-from loci.results import read_jsonl, read_result, result, write_json, write_jsonl
+from loci.results import read_jsonl, read_result, result, write_bytes, write_json, write_jsonl
 from loci.worlds.people import build_users, canary_questions, donor_of
 
 
@@ -193,6 +193,29 @@ def test_promote_copies_results_compresses_answers_and_rebuilds_the_ledger(tmp_p
     assert list(json.loads((reference / "summary.json").read_text("utf-8"))["ledger"]) == ["matrix.rows.tiny.statement.exact"]
     with pytest.raises(UserError, match="holds no results"):
         step.main(["--from", str(tmp_path / "nothing"), "--to", str(reference)])
+
+
+def test_promoting_one_part_keeps_what_other_runs_left(tmp_path):
+    fresh, later, reference = tmp_path / "fresh", tmp_path / "later", tmp_path / "reference"
+    header = "s\th:m:s\tmax_rss\n"
+    for folder, rule, seconds in (
+        (fresh, "density", 5),
+        (fresh, "sweep_rows", 7),
+        (later, "density", 4),
+        (later, "stress_rows", 9),
+    ):
+        write_bytes(folder / "benchmarks" / f"{rule}.tsv", f"{header}{seconds}\t0:00:00\t10\n".encode())
+    write_json(fresh / "sweeps" / "rows.json", made({"a.b.tiny.exact": entry(0.5)}))
+    write_json(later / "sweeps" / "stress.tiny.json", made({"c.d.tiny.exact": entry(0.5)}))
+    step = load_step("promote")
+    step.main(["--from", str(fresh), "--to", str(reference)])
+    step.main(["--from", str(later), "--to", str(reference), "--rule", "sweeps"])
+    assert sorted(path.name for path in (reference / "sweeps").iterdir()) == ["rows.json", "stress.tiny.json"]
+    costs = json.loads((reference / "rule_costs.json").read_text("utf-8"))
+    assert {name: cost["seconds"] for name, cost in costs["rules"].items()} == {"density": 4, "sweep_rows": 7, "stress_rows": 9}
+    assert costs["default_run_seconds"] == 4
+    step.main(["--from", str(later), "--to", str(reference)])
+    assert [path.name for path in (reference / "sweeps").iterdir()] == ["stress.tiny.json"]
 
 
 def test_the_numbers_of_readme_and_reproduce_are_those_of_the_reference(tmp_path):

@@ -1,6 +1,7 @@
 """Copy fresh results into the committed reference and rebuild its ledger.
 
-Results files are copied as they are, raw answers compressed; traces and partial work stay behind.
+Results files are copied as they are, raw answers compressed; traces and partial work stay behind. Promoting everything makes
+the reference anew; promoting one part replaces what is fresh in it and keeps the rest, costs included.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from loci.bench.ledger import collect, write_ledger
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
-from loci.results import SCHEMA, read_result, write_bytes, write_json
+from loci.results import SCHEMA, read_json, read_result, write_bytes, write_json
 
 _RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "layered", "bench", "sweeps")
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
@@ -55,30 +56,34 @@ def promote(path: Path, target: Path) -> None:
         write_bytes(target, path.read_bytes())
 
 
-def rule_costs(folder: Path) -> dict:
-    """Seconds and peak memory of each job from Snakemake's benchmark files; selection and timings are not the default run."""
-    rules = {}
+def rule_costs(folder: Path, known: dict[str, dict]) -> dict:
+    """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again;
+    selection and timings are not the default run."""
+    rules = dict(known)
     for path in sorted(folder.glob("*.tsv")):
         names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
         rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1)}
     default = sum(cost["seconds"] for rule, cost in rules.items() if rule.partition(".")[0] not in _NOT_DEFAULT)
-    return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": rules}
+    return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": dict(sorted(rules.items()))}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     parts = [args.rule] if args.rule else _RESULT_FOLDERS
     files = fresh_files(args.source, parts)
-    for part in parts:
-        if any(path.parent.name == part for path in files):
-            shutil.rmtree(args.to / part, ignore_errors=True)  # a file that no rule makes any more must not linger
+    if not args.rule:  # a file that no rule makes any more must not linger; one part alone may be one study of several
+        for part in parts:
+            if any(path.parent.name == part for path in files):
+                shutil.rmtree(args.to / part, ignore_errors=True)
     for path in files:
         promote(path, args.to / path.relative_to(args.source))
     entries = collect(sorted(args.to.glob("*/*.json")))
     write_ledger(args.to / "summary.json", entries)
-    write_json(args.to / "rule_costs.json", rule_costs(args.source / "benchmarks"))
+    costs = args.to / "rule_costs.json"
+    known = read_json(costs, "restore it from the repository")["rules"] if args.rule and costs.exists() else {}
+    write_json(costs, rule_costs(args.source / "benchmarks", known))
     print(f"{args.to}: {len(files)} files promoted, {len(entries)} numbers in its ledger; `make figures` draws from it")
 
 
