@@ -1,4 +1,4 @@
-"""Figures of the layered conditions, of where rows fire and of density: every point is an entry of the ledger."""
+"""Figures of the layered conditions, of where rows fire, of density and of sharing: every point is an entry of the ledger."""
 
 import pytest
 from steps_path import load_step
@@ -12,6 +12,7 @@ from loci.errors import UserError
 ASKED = ("a", "ke", "ks", "k")
 TABLES = ("n30", "n300")
 SIZES = (34, 1000)
+LEAKS = ("exact", "leaked_absent", "leaked_own")
 
 
 def entry_of(at: int) -> dict:
@@ -34,6 +35,11 @@ def entries() -> dict:
     growth = load_step("draw_layered_growth")
     keys += [f"layered.{name}.b.n{size}.{kind}.exact" for name in growth.LOOKS for size in SIZES for kind in growth.KINDS]
     keys += [f"layered_growth.{store}.b.n{size}.bytes" for store in growth.STORES for size in SIZES]
+    sharing = load_step("draw_sharing")
+    keys += [f"tenants.{mode}.b.n{size}.{part}" for mode in sharing.MODES for size in (2, 100) for part in LEAKS]
+    for table in (*sharing.TABLES, "layer.layer3", "layer.layer27"):
+        keys += [f"stress.{table}.b.{what}.exact" for what in sharing.ASKED[table.partition(".")[0]]]
+    keys += [f"stress.{table}.b.{what}.stale" for table, what in (("update.in_place", "changed"), ("deletion.in_place", "gone"))]
     ledger = {key: entry_of(at) for at, key in enumerate(keys)}
     for at, table in enumerate((*TABLES, *variants)):
         for measure in (
@@ -148,6 +154,29 @@ def test_points_of_growth_are_their_entries(entries, ledger):
         assert list(line.get_ydata()) == [entries[f"layered_growth.{store}.b.n{size}.bytes"]["value"] for size in SIZES]
 
 
+def test_points_of_sharing_are_their_entries(entries, ledger):
+    step = load_step("draw_sharing")
+    own, stress, leaks = step.draw(ledger(entries), "b").axes
+    assert stress.get_xlabel() == "share of sentences"
+    drawn = [list(container.lines[0].get_ydata()) for container in own.containers]
+    assert drawn == [[entries[f"tenants.{mode}.b.n{size}.exact"]["value"] for size in (2, 100)] for mode in step.MODES]
+    wanted = [
+        [entries[f"tenants.{mode}.b.n{size}.{part}"]["value"] for size in (2, 100)] for mode in step.MODES for part in LEAKS[1:]
+    ]
+    assert [list(container.lines[0].get_ydata()) for container in leaks.containers] == wanted
+    rows = dict(zip((label.get_text() for label in stress.get_yticklabels()), stress.get_yticks(), strict=True))
+    assert len(stress.get_yticks()) == len(step.TABLES) + 2  # two tables of the same name share a key above
+    found = across(stress)
+    for label, table, what in (
+        ("two wordings", "wording.two_wordings", "reworded.exact"),
+        ("layer 27", "layer.layer27", "bare.exact"),
+    ):
+        one = entries[f"stress.{table}.b.{what}.exact"]
+        assert pytest.approx((one["value"], rows[label], one["low"], one["high"])) in found
+    gone = entries["stress.deletion.in_place.b.gone.stale"]
+    assert pytest.approx((gone["value"], rows["rows dropped"], gone["low"], gone["high"])) in found
+
+
 def lora_study() -> dict:
     """Two variants of two users; the first is the frozen one."""
     about = {"format": "statement", "targets": "attention", "rate": 0.001, "tokens": 512, "keep": 0}
@@ -186,6 +215,8 @@ def test_points_of_the_lora_sweep_are_its_items():
         ("firing", "layered.", "does not say where rows fire"),
         ("density", "density.", "holds no density"),
         ("layered_growth", "layered.k.b.n", "holds no growth of condition k"),
+        ("sharing", "tenants.", "holds no tenants"),
+        ("sharing", "stress.", "holds no stress"),
         ("density", "density.rows.b.n30.int8", "density.rows.b.n30.int8.exact: no such key"),
     ],
 )
