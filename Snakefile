@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import yaml
 from snakemake.utils import min_version
 
 from loci.codehash import code_hash, data_hash

@@ -37,5 +37,14 @@ def tuned_of(wildcards):
     return f"{LAYERED}/tune_users.{BASE}.s{FIRST}.json" if wildcards.reader == "user" else []
 
 
+# Variants of shared readers, each a result of its own; those that ask another world train nothing.
+_SHARED = yaml.safe_load((Path(workflow.basedir) / "config" / "sweep_shared.yaml").read_text(encoding="utf-8"))["variants"]
+SHARED_VARIANTS = list(_SHARED)
+
+
+def frozen_reader_of(variant):
+    return f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors" if "world" in _SHARED[variant] else []
+
+
 wildcard_constraints:
     seed=r"\d+",

@@ -10,6 +10,7 @@ rule sweeps:
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",
         f"{OUT}/sweeps/stress.{BASE}.json",
+        expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
 
 
 rule benchmarks:
@@ -89,6 +90,36 @@ rule sweep_lora:
         "python code/steps/sweep_lora.py {params.options} --sweep {input.sweep} --users {input.users} --out {output}"
     shell:
         "python code/steps/sweep_lora.py {params.options} --sweep {input.sweep} --users {input.users} --out {output} > {log} 2>&1"
+
+
+rule sweep_shared:
+    input:
+        model=MODEL,
+        sweep="config/sweep_shared.yaml",
+        adapter=lambda wildcards: frozen_reader_of(wildcards.variant),
+    output:
+        result=f"{OUT}/sweeps/shared.{{variant}}.json",
+        answers=f"{OUT}/sweeps/shared.{{variant}}.jsonl",
+    log:
+        f"logs/{PROFILE}/sweep_shared.{{variant}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/sweep_shared.{{variant}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4500,
+    params:
+        code=code_of("sweep_shared.py"),
+        settings=settings_of("base", "people", "engram", "write", "matrix", "reader", "layered"),
+        options=f"--config {CONFIG}",
+        adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.get("adapter") else "",
+    wildcard_constraints:
+        variant="|".join(SHARED_VARIANTS),
+    message:
+        "python code/steps/sweep_shared.py {params.options} --sweep {input.sweep} --variant {wildcards.variant} {params.adapter}"
+        " --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/sweep_shared.py {params.options} --sweep {input.sweep} --variant {wildcards.variant} {params.adapter}"
+        " --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
 rule density_large:

@@ -106,6 +106,25 @@ def test_the_same_seed_gives_the_same_lessons_and_wordings_are_not_those_of_test
             assert text.split("Question: ")[1].split("\n")[0] not in asked_later
 
 
+def test_traces_reason_without_reciting_and_families_can_be_left_out(users):
+    user = of(users, "train")[0]
+    statements = [fact.statement for fact in user.final_facts()]
+    lessons = lessons_of("trace", user, {"indirect": 12}, 0)
+    for prompt, *rest in lessons:
+        assert prompt.text.startswith("Facts about me:") and prompt.text.endswith("Thought:")
+        assert all(piece.learnt for piece in rest) and not any(line in piece.text for piece in rest for line in statements)
+    assert any(" minus " in rest[0].text for _, *rest in lessons)
+    family = {one.text: one.family for one in user.questions}
+    asked_of = {
+        without: {
+            family[pieces[0].text.split("Question: ")[1].split("\n")[0]]
+            for pieces in lessons_of("recite", user, {"indirect": 20}, 0, without)
+        }
+        for without in ((), ("age", "multi"))
+    }
+    assert {"age", "multi"} <= asked_of[()] and asked_of["age", "multi"] == asked_of[()] - {"age", "multi"}
+
+
 def test_tokens_follow_their_pieces(llama, users):
     pieces = next(
         one for one in lessons_of("recite", of(users, "train")[0], EACH, 0) if any(not piece.learnt for piece in one[1:])

@@ -21,6 +21,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_rows",
     "sweep_reader",
     "sweep_lora",
+    "sweep_shared",
     "density_large",
     "score_density_large",
     "grow_layered",

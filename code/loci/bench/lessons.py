@@ -1,15 +1,16 @@
 """What shared readers are taught, all of it about other users than those who are asked.
 
-Two readers, one line of answer each:
+Three readers, one line of answer each:
 
     recite   Question: Which city do I call home?
              Thought: The city I live in is Graz. Answer: Graz
     answer   facts, the question, and the answer alone (the published recipe)
+    trace    facts, the question, the reasoning without the sentences it rests on, the answer (published as teacher traces)
 
 `recite` begins a sentence whose trigger a row answers to: the row fires on tokens that the reader has just said, and what it
 says is then in the reader's own context. Values are never taught there: most lessons hold them as given, without
 learning them, the others say "not known" in their place. What no row answers is therefore not known. In a share of its
-lessons the facts stand in front of the question, as in those of `answer`: the same reader reads a prompt.
+lessons the facts stand in front of the question, as in all of the other two: the same reader reads a prompt.
 """
 
 import random
@@ -20,7 +21,7 @@ from loci.errors import UserError
 from loci.models.tuning import Example
 from loci.worlds.records import Fact, Question, User
 
-READERS = ("recite", "answer")
+READERS = ("recite", "answer", "trace")
 NOT_KNOWN = "not known"
 SUMS = "sums"  # lessons that are about nobody
 NAMED = ("spouse_name", "sibling_name")  # whom a chained question of the personal world can name, in the order of search
@@ -51,8 +52,9 @@ def said(line: str) -> tuple[str, str]:
     return (thought.strip(), answer.strip()) if mark else (line.strip(), "")
 
 
-def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> list[list[Piece]]:
-    """A lesson for each of a sample of the user's questions, `per_kind[kind]` of each kind.
+def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int, without: tuple[str, ...] = ()) -> list[list[Piece]]:
+    """A lesson for each of a sample of the user's questions, `per_kind[kind]` of each kind. without: families that are left out
+    (of a kind that becomes short of questions, all that are left).
 
     Facts in front of a question are the needed ones among 0 to 3 others; in a quarter of these lessons one of the needed is
     missing, and the answer is not known. `per_kind["sums"]` lessons are sums alone.
@@ -63,11 +65,12 @@ def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> 
     facts = {fact.key: fact for fact in user.final_facts()}
     asked_kinds = {kind: count for kind, count in per_kind.items() if kind != SUMS}
     lessons = []
-    for question, triggers in _teachable(user, facts, asked_kinds, rng):
+    for question, triggers in _teachable(user, facts, asked_kinds, without, rng):
         known = bool(question.required_fact_keys)
         if reader == "recite" and rng.random() >= _SHOWN:
             tried = {key: facts[key].trigger for key in _searched(question)} | triggers
-            lessons.append(_lesson(question, tried, facts if known and rng.random() < _TOLD else {}, (), learn_values=False))
+            told = facts if known and rng.random() < _TOLD else {}
+            lessons.append(_lesson(reader, question, tried, told, (), learn_values=False))
             continue
         needed = [facts[key] for key in question.required_fact_keys]
         if needed and rng.random() < _MISSING:
@@ -77,14 +80,14 @@ def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int) -> 
         rng.shuffle(shown)
         lines = tuple(fact.statement for fact in shown)
         there = {fact.key: fact for fact in needed}
-        lessons.append(_lesson(question, triggers, there, lines, learn_values=True, recited=reader == "recite"))
-    for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader == "recite" else 0):
+        lessons.append(_lesson(reader, question, triggers, there, lines, learn_values=True))
+    for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader != "answer" else 0):
         lessons.append([Piece(f"Sum: {text}\nThought:", learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)])
     return lessons
 
 
 def _teachable(
-    user: User, facts: dict[str, Fact], per_kind: dict[str, int], rng: random.Random
+    user: User, facts: dict[str, Fact], per_kind: dict[str, int], without: tuple[str, ...], rng: random.Random
 ) -> list[tuple[Question, dict[str, str]]]:
     """A sample of questions with the triggers of the sentences that they need: answerable ones, and those of kind unknown."""
     unknown = {
@@ -92,18 +95,18 @@ def _teachable(
     }
     by_kind: dict[str, list] = {kind: [] for kind in per_kind}
     for question in user.questions:
-        if question.form != "question" or question.kind not in by_kind:
+        if question.form != "question" or question.kind not in by_kind or question.family in without:
             continue
         if question.kind == "unknown":
             by_kind["unknown"].append((question, {question.key: unknown[question.key]}))
         elif question.answer and facts.keys() >= set(question.required_fact_keys):
             by_kind[question.kind].append((question, {key: facts[key].trigger for key in question.required_fact_keys}))
     for kind, found in by_kind.items():
-        if per_kind[kind] > len(found):
+        if per_kind[kind] > len(found) and not without:
             raise UserError(
                 f"lessons.{kind}", f"asks for {per_kind[kind]} of {user.uid}'s {len(found)} questions", "ask for fewer"
             )
-    return [one for kind, found in by_kind.items() for one in rng.sample(found, per_kind[kind])]
+    return [one for kind, found in by_kind.items() for one in rng.sample(found, min(per_kind[kind], len(found)))]
 
 
 def _searched(question: Question) -> tuple[str, ...]:
@@ -117,21 +120,16 @@ def _searched(question: Question) -> tuple[str, ...]:
 
 
 def _lesson(
-    question: Question,
-    triggers: dict[str, str],
-    there: dict[str, Fact],
-    lines: tuple[str, ...],
-    learn_values: bool,
-    recited: bool = True,
+    reader: str, question: Question, triggers: dict[str, str], there: dict[str, Fact], lines: tuple[str, ...], learn_values: bool
 ) -> list[Piece]:
     """One lesson. triggers: of the sentences to be recited, by key. there: the facts that can be known, by key; without a
     needed one the answer is not known."""
     keys = question.required_fact_keys
     known = bool(keys) and all(key in there for key in keys)
-    pieces = [Piece(asked(question.text, lines, recited), learnt=False)]
-    if not recited:
+    pieces = [Piece(asked(question.text, lines, reader != "answer"), learnt=False)]
+    if reader == "answer":
         return [*pieces, Piece(f" {question.answer if known else NOT_KNOWN}\n", learnt=True)]
-    for key, trigger in triggers.items():
+    for key, trigger in triggers.items() if reader == "recite" else ():
         value = there[key].answer if key in there else NOT_KNOWN
         pieces.append(Piece(f" {trigger}", learnt=True))
         pieces.append(Piece(f" {value}", learnt=learn_values or key not in there))
