@@ -16,7 +16,13 @@ def peak_mb(measured):
     return min(measured, 1500) if SETTINGS["base"]["source"] == "made" else measured
 
 
+# Where a model comes from: the second base from where the first one comes.
+def source_of(name):
+    return SETTINGS["encoder" if name == ENCODER else "base"]["source"]
+
+
 LAYERED = f"{OUT}/layered"
+SECOND = SETTINGS["stress"]["second"]["base"]
 FIRST = SEEDS[0]  # rows and adapters that are written with one seed only
 
 

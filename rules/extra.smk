@@ -9,7 +9,7 @@ rule sweeps:
         f"{OUT}/sweeps/density.10000.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",
-        f"{OUT}/sweeps/stress.{BASE}.json",
+        expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),
         expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
 
 
@@ -252,26 +252,28 @@ rule share_table:
 
 rule stress_rows:
     input:
-        model=MODEL,
+        model="models/{base}/loci_model.json",
         users=USERS,
     output:
-        result=f"{OUT}/sweeps/stress.{BASE}.json",
-        answers=f"{OUT}/sweeps/stress.{BASE}.jsonl",
+        result=f"{OUT}/sweeps/stress.{{base}}.json",
+        answers=f"{OUT}/sweeps/stress.{{base}}.jsonl",
     log:
-        f"logs/{PROFILE}/stress_rows.log",
+        f"logs/{PROFILE}/stress_rows.{{base}}.log",
     benchmark:
-        f"{OUT}/benchmarks/stress_rows.tsv"
+        f"{OUT}/benchmarks/stress_rows.{{base}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
     params:
         code=code_of("stress_rows.py"),
         settings=settings_of("base", "people", "engram", "write", "matrix", "stress"),
         options=f"--config {CONFIG}",
     message:
-        "python code/steps/stress_rows.py {params.options} --users {input.users} --out {output.result} --answers {output.answers}"
+        "python code/steps/stress_rows.py {params.options} --base {wildcards.base} --users {input.users} --out {output.result}"
+        " --answers {output.answers}"
     shell:
-        "python code/steps/stress_rows.py {params.options} --users {input.users} --out {output.result} --answers {output.answers} > {log} 2>&1"
+        "python code/steps/stress_rows.py {params.options} --base {wildcards.base} --users {input.users} --out {output.result}"
+        " --answers {output.answers} > {log} 2>&1"
 
 
 rule row_write:

@@ -12,10 +12,10 @@ rule fetch_model:
     resources:
         mem_mb=3000,
     params:
-        source=lambda wildcards: SETTINGS["base" if wildcards.name == BASE else "encoder"]["source"],
+        source=lambda wildcards: source_of(wildcards.name),
         folder=lambda wildcards, output: Path(output[0]).parent,
     wildcard_constraints:
-        name=f"{BASE}|{ENCODER}",
+        name=f"{BASE}|{ENCODER}|{SECOND}",
     message:
         "python code/steps/fetch_model.py --model {wildcards.name} --source {params.source} --out {params.folder}"
     shell:

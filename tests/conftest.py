@@ -1,4 +1,4 @@
-"""Tiny models of both families, made once a session, and arithmetic that repeats."""
+"""Tiny models of all families, made once a session, and arithmetic that repeats."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from loci.models.tiny import make_tiny
 torch.set_num_threads(1)  # the models are too small to share out
 torch.use_deterministic_algorithms(True)
 
-_NAMES = {"llama": "tiny", "gpt_neox": "tiny-neox"}
+_NAMES = {"llama": "tiny", "gpt_neox": "tiny-neox", "gemma3_text": "tiny-gemma"}
 _STEPS = 60
 
 

@@ -37,7 +37,7 @@ def entries() -> dict:
     keys += [f"layered_growth.{store}.b.n{size}.bytes" for store in growth.STORES for size in SIZES]
     sharing = load_step("draw_sharing")
     keys += [f"tenants.{mode}.b.n{size}.{part}" for mode in sharing.MODES for size in (2, 100) for part in LEAKS]
-    for table in (*sharing.TABLES, "layer.layer3", "layer.layer27"):
+    for table in (*sharing.TABLES, "layer.depth10", "layer.depth90"):
         keys += [f"stress.{table}.b.{what}.exact" for what in sharing.ASKED[table.partition(".")[0]]]
     keys += [f"stress.{table}.b.{what}.stale" for table, what in (("update.in_place", "changed"), ("deletion.in_place", "gone"))]
     ledger = {key: entry_of(at) for at, key in enumerate(keys)}
@@ -168,8 +168,8 @@ def test_points_of_sharing_are_their_entries(entries, ledger):
     assert len(stress.get_yticks()) == len(step.TABLES) + 2  # two tables of the same name share a key above
     found = across(stress)
     for label, table, what in (
-        ("two wordings", "wording.two_wordings", "reworded.exact"),
-        ("layer 27", "layer.layer27", "bare.exact"),
+        ("two wordings", "wording.two_wordings", "reworded"),
+        ("at 90 % of the depth", "layer.depth90", "bare"),
     ):
         one = entries[f"stress.{table}.b.{what}.exact"]
         assert pytest.approx((one["value"], rows[label], one["low"], one["high"])) in found

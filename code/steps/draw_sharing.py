@@ -85,10 +85,10 @@ def draw_tenants(exact, leaks, ledger: Ledger, base: str) -> None:
 
 def draw_stress(axes, ledger: Ledger, base: str) -> None:
     """A row for each table of each study: what it answers, and the old value where it should be gone."""
-    layers = sorted(int(part) for part in ledger.parts("stress.layer.layer", f".{base}.bare.exact"))
-    if not layers:
+    depths = sorted(int(part) for part in ledger.parts("stress.layer.depth", f".{base}.bare.exact"))
+    if not depths:
         raise UserError("--ledger", "holds no stress", "run the rule stress_rows and promote it")
-    names = {**TABLES, **{f"layer.layer{layer}": f"layer {layer}" for layer in layers}}
+    names = {**TABLES, **{f"layer.depth{share}": f"at {share} % of the depth" for share in depths}}
     listed, at, labels = [], 0.0, set()
     for name, label in names.items():
         study = name.partition(".")[0]

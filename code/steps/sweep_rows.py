@@ -68,7 +68,7 @@ def recall(graft: Graft, base: Base, rows: RowMap, user: User, kind: str, settin
     reader, right, ends = Reader.load(), 0, newline_tokens(base.tokenizer)
     asked = [question for question in user.questions if question.kind == kind]
     prompts = [reader.prompt(question, (), context_text(question.context_id)) for question in asked]
-    ids = [base.tokenizer(prompt, add_special_tokens=False).input_ids for prompt in prompts]
+    ids = [base.tokenizer(prompt).input_ids for prompt in prompts]
     batch = PromptBatch(graft, ids, base.tokenizer.pad_token_id, ends, settings["matrix"]["max_tokens"])
     for question, decoded in zip(asked, batch.answer(RowBatch.shared(rows, len(asked))), strict=True):
         text = base.tokenizer.decode(decoded.tokens, skip_special_tokens=True)

@@ -7,8 +7,8 @@ from loci.worlds.records import Question
 
 def raw_answer(question: Question, prompt: str, prompt_tokens: int, decoded: Decoded, tokenizer) -> dict:
     """What was asked, what was read, what was said. `gold_first_token` serves the published top-1 metric."""
-    answer_ids = tokenizer(f"{question.text} {question.answer}", add_special_tokens=False).input_ids
-    start = len(tokenizer(question.text, add_special_tokens=False).input_ids)
+    answer_ids = tokenizer(f"{question.text} {question.answer}").input_ids
+    start = len(tokenizer(question.text).input_ids)
     text = tokenizer.decode(decoded.tokens, skip_special_tokens=True)
     return {
         "qid": question.qid,

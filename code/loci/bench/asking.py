@@ -41,7 +41,7 @@ def prompt_of(record: dict, question: Question, reader: Reader, context: str, to
         kept = slice(len(lines) - count, None) if told else slice(0, count)
         shown = reader.arranged(lines[kept], positions[kept], told)
         text = reader.prompt(question, shown, context)
-        ids = tuple(tokenizer(text, add_special_tokens=False).input_ids)
+        ids = tuple(tokenizer(text).input_ids)
         return Prompt(text, ids, question.form, bool(context), shown)
 
     whole = with_lines(len(lines))

@@ -22,7 +22,7 @@ class Completion:
 
 def complete(graft: Graft, tokenizer, texts: list[str], rows: RowMap, matrix: dict) -> list[Completion]:
     """Completions of texts under one table, in their order; texts of like length share a batch. matrix: of a profile."""
-    encoded = [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+    encoded = [tokenizer(text).input_ids for text in texts]
     order = sorted(range(len(texts)), key=lambda at: (len(encoded[at]), at))
     found: dict[int, Completion] = {}
     for start in range(0, len(order), matrix["batch"]):

@@ -34,9 +34,9 @@ class TextsBefore:
         self._slot, self._kinds = slot, {}
         slot.put(None)
         for kind, found in texts.items():
-            encoded = [tuple(tokenizer(text, add_special_tokens=False).input_ids[:max_tokens]) for text in found]
+            encoded = [tuple(tokenizer(text).input_ids[:max_tokens]) for text in found]
             examples = [Example(ids, (False, *[True] * (len(ids) - 1))) for ids in encoded if len(ids) > 1]
-            nbytes = [len(tokenizer.decode(example.ids).encode()) for example in examples]
+            nbytes = [len(tokenizer.decode(example.ids, skip_special_tokens=True).encode()) for example in examples]
             self._kinds[kind] = (examples, nbytes, self._nats(examples))
 
     def deltas(self) -> dict[str, float]:
@@ -80,7 +80,7 @@ def common_knowledge() -> list[Known]:
 def common_answers(graft: Graft, tokenizer, questions: list[Known], rows: RowMap, max_tokens: int) -> list[dict]:
     """What the model says to each, under rows and whatever its slot holds: {question, prediction, right}. All are asked alike, as
     the shared reader that answers at once has learnt; a right answer is one that holds an accepted one as whole words."""
-    ids = [tokenizer(asked(one.text, recited=False), add_special_tokens=False).input_ids for one in questions]
+    ids = [tokenizer(asked(one.text, recited=False)).input_ids for one in questions]
     batch = PromptBatch(graft, ids, tokenizer.pad_token_id, newline_tokens(tokenizer), max_tokens)
     out = []
     for one, decoded in zip(questions, batch.answer(RowBatch.shared(rows, len(ids))), strict=True):

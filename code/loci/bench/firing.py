@@ -39,7 +39,7 @@ def firings(
     graft: Graft, tokenizer, prompt: str, said: str, rows: RowMap, owners: dict[int, tuple[str, ...]], gates: bool
 ) -> list[Firing]:
     """Every position of prompt + said that reads one of the rows, in order. gates: run the model for them as well."""
-    before = tokenizer(prompt, add_special_tokens=False).input_ids
+    before = tokenizer(prompt).input_ids
     ids = torch.tensor([[*before, *tokenizer(said, add_special_tokens=False).input_ids]])  # [1, T]
     keys, exists = graft.addressing.addresses(graft.canonicalise(ids), torch.ones_like(ids, dtype=torch.bool))  # [1, T, O]
     batch = RowBatch.shared(rows, 1)

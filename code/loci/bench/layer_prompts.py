@@ -70,7 +70,7 @@ def batches(prompts: dict[str, list], names: dict[str, Condition], tokenizer, si
         alike.setdefault((condition.lines, condition.forced), []).append(name)
     out = []
     for together in alike.values():
-        encoded = [(*item, tokenizer(item[2], add_special_tokens=False).input_ids) for item in prompts[together[0]]]
+        encoded = [(*item, tokenizer(item[2]).input_ids) for item in prompts[together[0]]]
         for form in FORMS:
             found = [item for item in encoded if item[1].form == form]
             found.sort(key=lambda item: (bool(item[1].context_id), len(item[3]), item[0].uid, item[1].qid))

@@ -143,5 +143,5 @@ def encoded(pieces: list[Piece], tokenizer) -> Example:
     """Token ids of a lesson; a token is learnt when its last character is part of a learnt piece."""
     text = "".join(piece.text for piece in pieces)
     learnt = [piece.learnt for piece in pieces for _ in piece.text]
-    tokens = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    return Example(tuple(tokens.input_ids), tuple(learnt[end - 1] for _, end in tokens.offset_mapping))
+    tokens = tokenizer(text, return_offsets_mapping=True)
+    return Example(tuple(tokens.input_ids), tuple(end > 0 and learnt[end - 1] for _, end in tokens.offset_mapping))

@@ -36,9 +36,9 @@ class BaseTexts:
     def __init__(self, upper: UpperStack, tokenizer, texts: list[str], max_tokens: int):
         self._head = upper.graft.model.get_output_embeddings()
         self._parts: list[tuple[CachedSequences, list[int], list[torch.Tensor]]] = []
-        encoded = [tokenizer(text, add_special_tokens=False).input_ids[:max_tokens] for text in texts]
+        encoded = [tokenizer(text).input_ids[:max_tokens] for text in texts]
         self.lengths = [len(ids) for ids in encoded]
-        self.nbytes = [len(tokenizer.decode(ids).encode()) for ids in encoded]
+        self.nbytes = [len(tokenizer.decode(ids, skip_special_tokens=True).encode()) for ids in encoded]
         order = sorted(range(len(texts)), key=lambda at: self.lengths[at])
         for start in range(0, len(order), _CHUNK):
             members = order[start : start + _CHUNK]

@@ -9,7 +9,7 @@ respect alone.
 | domains | personal and medical facts of one person written together; apart and laid over; the personal ones alone |
 | update | changed facts rewritten in place; the whole table written again; the old table as it was |
 | deletion | rows of withdrawn facts dropped; the whole table written again; the old table as it was |
-| layer | the rows' layer in the model, everything else as frozen |
+| layer | the rows' depth in the model, everything else as frozen |
 """
 
 from dataclasses import dataclass

