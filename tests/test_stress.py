@@ -9,6 +9,7 @@ from steps_path import load_step
 
 from loci.bench.score import exact
 from loci.bench.stress import STUDIES, changed_facts, entries, reworded, scores
+from loci.config import load_config
 from loci.errors import UserError
 from loci.memories.row_changes import forgotten, updated
 from loci.memories.row_examples import Sentence, encode_sentence
@@ -162,3 +163,11 @@ def test_the_step_is_killed_and_resumed(tmp_path, tiny_folder, monkeypatch):
         for table in ("before", "in_place")
     }
     assert any(kept["before"]) and kept["before"] == kept["in_place"]
+
+
+def test_rows_of_the_second_base_have_a_layer_of_their_own(tiny_root):
+    step, settings = load_step("stress_rows"), load_config(CONFIG / "smoke.yaml")
+    base, spec = step.base_and_spec("tiny-gemma", settings, tiny_root / "tiny-gemma")
+    assert base.model.config.model_type == "gemma3_text" and spec.layer == settings["stress"]["second"]["layer"]
+    with pytest.raises(UserError, match="--base llama: is not in the profile; use tiny or tiny-gemma"):
+        step.base_and_spec("llama", settings, None)
