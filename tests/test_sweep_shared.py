@@ -14,6 +14,7 @@ from loci.shards import Shards
 
 SWEEP = {
     "users": 1,
+    "pupils": 1,
     "questions": {"direct": 1, "indirect": 8},
     "variants": {
         "unseen": {"without": ["age"], "rank": 2},

@@ -33,6 +33,7 @@ from loci.worlds.people import iter_users, sample_questions
 from loci.worlds.records import Question, User
 
 _SEED = 0
+_NEEDED = ("users", "pupils", "questions")
 CONDITIONS = {"recite": ("ke", "k", "kgold", "gold"), "trace": ("ke", "k", "gold"), "answer": ("e", "f", "golda")}
 
 
@@ -68,8 +69,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def read_variant(path: Path, name: str) -> tuple[dict, Variant]:
     """The sweep and one of its variants; UserError where there is none of that name, or a field of it is wrong."""
     sweep = yaml.safe_load(read_text(path, "give a YAML file of variants"))
-    if not isinstance(sweep, dict) or not sweep.get("variants") or not sweep.get("users") or not sweep.get("questions"):
-        raise UserError(f"{path}: variants, users, questions", "empty or missing", "name at least one of each")
+    if not isinstance(sweep, dict) or not sweep.get("variants") or not all(sweep.get(name) for name in _NEEDED):
+        raise UserError(f"{path}: variants, {', '.join(_NEEDED)}", "empty or missing", "name at least one of each")
     if name not in sweep["variants"]:
         raise UserError(f"{path}: variants", f"has no '{name}'", f"use one of {', '.join(sweep['variants'])}")
     try:
@@ -83,13 +84,12 @@ def read_variant(path: Path, name: str) -> tuple[dict, Variant]:
     return sweep, variant
 
 
-def trained(bench: LayerBench, variant: Variant, settings: dict, checkpoint: Path) -> LoraWeights:
-    """The reader of one variant, from as many lessons as the profile's."""
+def trained(bench: LayerBench, variant: Variant, settings: dict, pupils: int, checkpoint: Path) -> LoraWeights:
+    """The reader of one variant, from lessons of the first `pupils` training users."""
     about, tokenizer = settings["reader"], bench.base.tokenizer
-    pupils = iter_pupils(range(about["users"]), settings["people"]["seed"])
     examples = [
         encoded(pieces, tokenizer)
-        for user in pupils
+        for user in iter_pupils(range(pupils), settings["people"]["seed"])
         for pieces in lessons_of(variant.reader, user, about["lessons"], _SEED, variant.without)
     ]
     how = TuneSettings(about["rate"], about["epochs"], about["tokens"])
@@ -146,12 +146,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     spec = LoraSpec(variant.rank or about["rank"], variant.targets or about["targets"])
     bench = LayerBench(settings, spec, None, args.model)
     names = ("base", "people", "engram", "write", "matrix", "reader", "layered")
-    relevant = {name: settings[name] for name in names} | {"variant": sweep["variants"][args.variant], "questions": sizes}
+    relevant = {name: settings[name] for name in names} | {
+        "variant": sweep["variants"][args.variant],
+        "questions": sizes,
+        "pupils": sweep["pupils"],
+    }
     files = {name: sha256_file(path) for name, path in inputs.items() if name == "adapter"}
     shards = Shards(Path(__file__), {**relevant, **files, "model": bench.base.model_sha256}, args.out.parent / "work")
     start, kept = time.perf_counter(), args.adapter or shards.folder / "reader.safetensors"
     if not kept.exists():
-        bench.slot.save(trained(bench, variant, settings, shards.folder / "half.safetensors"), kept)
+        bench.slot.save(trained(bench, variant, settings, sweep["pupils"], shards.folder / "half.safetensors"), kept)
     seconds, reader = time.perf_counter() - start, bench.slot.load(kept)
     answers = []
     for user in tqdm(users, desc=f"ask, {args.variant}", unit="user"):
