@@ -115,4 +115,4 @@ def test_a_completion_is_the_models_own_line(llama, tiny_folder):
             if token in newline_tokens(llama.tokenizer):
                 break
             said.append(token)
-    assert complete(prompt) == llama.tokenizer.decode(said, skip_special_tokens=True)
+    assert complete(prompt) == llama.tokenizer.decode(said, skip_special_tokens=True).strip()

@@ -178,8 +178,7 @@ def replace_block(path: Path, name: str, lines: list[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     ledger = Ledger(args.ledger)
-    parts = [matrix_block, text_block, contrast_block, density_block]
-    parts += [layered_block] if ledger.memories("layered", args.base) else []  # the reference run of part 4 follows
+    parts = [matrix_block, text_block, contrast_block, layered_block, density_block]
     findings = [line for part in parts for line in part(ledger, args.base)] + speed_block(ledger)
     replace_block(args.readme, "findings", findings)
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
