@@ -139,6 +139,7 @@ def test_lines_are_read_back():
     assert asked("Who?") == "Question: Who?\nThought:"
     assert said(" My name is Bo. Answer: Bo") == ("My name is Bo.", "Bo")
     assert said(" My name is Bo.") == ("My name is Bo.", "")
+    assert said("Answer: Bo") == ("", "Bo")
     with pytest.raises(UserError, match="reader: sing: is not known"):
         lessons_of("sing", build_users(count=2, dev=0, seed=0)[0], EACH, 0)
     with pytest.raises(UserError, match=r"lessons\.chained: asks for 99 of"):

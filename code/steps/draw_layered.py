@@ -15,7 +15,7 @@ from loci.errors import UserError, run_step
 MEASURES = {
     "direct.exact": "direct questions",
     "paraphrase.exact": "unseen wordings",
-    "indirect.macro": "indirect, mean of families",
+    "indirect.macro": "indirect, by family",
     "chained.exact": "chained",
 }
 _COLOURS = {"base": "#555555", "user": "#E69F00", "answer": "#D55E00", "recite": "#0072B2"}  # Okabe and Ito

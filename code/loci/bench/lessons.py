@@ -48,7 +48,7 @@ def asked(question: str, lines: tuple[str, ...] = (), recited: bool = True) -> s
 
 def said(line: str) -> tuple[str, str]:
     """(what was recited and reasoned, the answer) of a line after "Thought:"; no answer where it never came to one."""
-    thought, mark, answer = line.rpartition(_ANSWER)
+    thought, mark, answer = f" {line.lstrip()}".rpartition(_ANSWER)  # after a forced recitation the answer comes at once
     return (thought.strip(), answer.strip()) if mark else (line.strip(), "")
 
 
