@@ -14,7 +14,7 @@ _TOKENS = 8  # of an answer; "UPDATE 12" has four
 
 @dataclass(frozen=True)
 class Completion:
-    """text: what was said, up to the end of the line. hits: rows that were read at the last position of the prompt."""
+    """text: what was said, up to the end of the line. hits: n-grams read in the prompt."""
 
     text: str
     hits: int

@@ -42,14 +42,14 @@ def _reciting(ledger: Ledger, base: str) -> list[str]:
     said = [f"{kind} {spread(ledger[f'{name}.{kind}.recited'], 2)}" for kind in ("direct", "paraphrase", "indirect", "chained")]
     families = ledger.parts(f"{name}.indirect.", ".exact")
     right = [
-        f"{family.replace('_', ' ')} {ledger[f'{name}.indirect.{family}.exact']['value']:.2f}"
+        f"{family.replace('_', ' ')} {ledger[f'{name}.indirect.{family}.exact']['value']:.2f} "
+        f"({ledger[f'{name}.indirect.{family}.exact']['n']})"
         for family in families
         if family not in ("seen", "unseen")
     ]
-    n = ledger[f"{name}.indirect.{families[0]}.exact"]["n"]
     return [
         f"- **K recites the needed facts**, and no others: {'; '.join(said)}. "
-        f"Its answers by family (n = {n} each): {', '.join(right)}; "
+        f"Its answers by family (of so many questions): {', '.join(right)}; "
         f"above a guess at these questions by {spread(ledger[f'{name}.indirect.margin'], 2)}."
     ]
 
