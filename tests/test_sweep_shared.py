@@ -11,6 +11,7 @@ from loci.models.base import load_base
 from loci.paths import CONFIG
 from loci.results import read_jsonl, read_result
 from loci.shards import Shards
+from loci.worlds.records import Question
 
 SWEEP = {
     "users": 1,
@@ -99,3 +100,16 @@ def test_people_of_another_world_are_asked_by_a_given_reader(files, tiny_folder)
     slot.save(slot.new(0), adapter)
     found, answers = run(files, tiny_folder, "medical", "other", "--adapter", str(adapter))
     assert found["config"]["variant"] == {"world": "medical"} and {one["uid"] for one in answers} == set(found["config"]["users"])
+
+
+def test_an_unknown_is_right_when_the_answer_says_so():
+    questions = {
+        "u.1": Question("u.1", "unknown", "k", "What is it?", "", (), ()),
+        "u.2": Question("u.2", "direct", "k", "What is it?", "Graz", ("Graz",), ()),
+    }
+    answers = [
+        {"memory": "k", "uid": uid, "qid": qid, "prediction": said}
+        for uid, qid, said in (("u", "u.1", "not known"), ("v", "u.1", "Graz"), ("u", "u.2", "Graz"), ("v", "u.2", "not known"))
+    ]
+    found = load_step("sweep_shared").summed(answers, questions, [], ())
+    assert {name: one["value"] for name, one in found.items()} == {"k.unknown.exact": 0.5, "k.direct.exact": 0.5}

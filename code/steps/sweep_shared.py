@@ -18,7 +18,7 @@ from loci.bench.layer_bench import LayerBench
 from loci.bench.layered import recitation_scores
 from loci.bench.lessons import READERS, encoded, lessons_of
 from loci.bench.pupils import iter_pupils
-from loci.bench.score import exact
+from loci.bench.score import exact, says_not_known
 from loci.bench.statistics import estimate
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -30,7 +30,7 @@ from loci.provenance import Provenance
 from loci.results import read_text, result, rounded, sha256_file, write_json, write_jsonl
 from loci.shards import Shards
 from loci.worlds.people import iter_users, sample_questions
-from loci.worlds.records import Question, User
+from loci.worlds.records import UNANSWERED, Question, User
 
 _SEED = 0
 _NEEDED = ("users", "pupils", "questions")
@@ -117,7 +117,9 @@ def summed(answers: list[dict], questions: dict[str, Question], users: list[User
     found: dict[str, list] = defaultdict(list)
     for answer in answers:
         question = questions[answer["qid"]]
-        one = (answer["uid"], answer["qid"], exact(answer["prediction"], question.accepted, question.form))
+        said = answer["prediction"]
+        right = says_not_known(said) if question.kind in UNANSWERED else exact(said, question.accepted, question.form)
+        one = (answer["uid"], answer["qid"], right)
         names = [question.kind]
         if question.kind == "indirect":
             names.append(f"indirect.{question.family}")
@@ -154,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = {name: sha256_file(path) for name, path in inputs.items() if name == "adapter"}
     shards = Shards(Path(__file__), {**relevant, **files, "model": bench.base.model_sha256}, args.out.parent / "work")
     start, kept = time.perf_counter(), args.adapter or shards.folder / "reader.safetensors"
-    if not kept.exists():
+    if variant.trained and not kept.exists():
         bench.slot.save(trained(bench, variant, settings, sweep["pupils"], shards.folder / "half.safetensors"), kept)
     seconds, reader = time.perf_counter() - start, bench.slot.load(kept)
     answers = []
