@@ -1,10 +1,12 @@
 """Layered conditions: prompts, what counts as recited, contrasts; and the steps on tiny models, killed and resumed."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from steps_path import load_step
 
+from loci.bench import layer_prompts
 from loci.bench.layered import CONTRASTS, entries_of, family_scores, macro_averages, recitation_scores, seen_scores
 from loci.bench.layers import CONDITIONS, of_adapter, prompt_under, thinks
 from loci.bench.reader import Reader
@@ -53,6 +55,20 @@ def test_prompts_of_conditions():
     assert prompt_under(CONDITIONS["b"], question, (), [], reader, "", False) == reader.prompt(question, (), "")
     statement = next(one for one in user.questions if one.form == "statement")
     assert prompt_under(CONDITIONS["k"], statement, (), [], reader, "", False) == statement.text
+
+
+def test_a_batch_of_long_prompts_has_fewer_of_them(monkeypatch):
+    monkeypatch.setattr(layer_prompts, "_PROMPT_TOKENS", 24)
+    user = USERS[0]
+    asked = [question for question in user.questions if question.form == "question"][:9]
+    texts = [(user, question, "word " * length) for question, length in zip(asked, (3, 3, 3, 3, 3, 8, 8, 11, 30), strict=True)]
+
+    def tokenizer(text):
+        return SimpleNamespace(input_ids=text.split())
+
+    found = layer_prompts.batches({"a": texts}, {"a": CONDITIONS["a"]}, tokenizer, 4)
+    assert [[len(ids) for *_, ids in batch] for _, batch in found] == [[3, 3, 3, 3], [3, 8, 8], [11], [30]]
+    assert sorted(question.qid for _, batch in found for _, question, *_ in batch) == sorted(question.qid for question in asked)
 
 
 def test_only_the_needed_sentences_count_as_recited():

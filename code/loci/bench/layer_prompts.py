@@ -13,6 +13,8 @@ from loci.models.encoder import Encoder
 from loci.models.rows import RowMap
 from loci.worlds.records import FORMS, Question, User
 
+_PROMPT_TOKENS = 24_000  # in a batch: keys and values of SmolLM2-135M take 46 kB each, and stand there up to three times
+
 
 def lines_of(user: User, what: str, layered: dict, encoder: Encoder) -> Callable[[Question], tuple[str, ...]]:
     """What stands in the prompt of a question, the most relevant last: lines of a memory of text."""
@@ -63,7 +65,7 @@ def rows_under(
 
 
 def batches(prompts: dict[str, list], names: dict[str, Condition], tokenizer, size: int) -> list[tuple[list[str], list[tuple]]]:
-    """(conditions, [(user, question, text, token ids)]) in batches of `size` of one form and like length. Conditions that
+    """(conditions, [(user, question, text, token ids)]) in batches of up to `size` of one form and like length. Conditions that
     differ in their rows alone have the same prompts and stand together; users with adapters of their own stand apart."""
     alike: dict[tuple, list[str]] = {}
     for name, condition in names.items():
@@ -77,5 +79,20 @@ def batches(prompts: dict[str, list], names: dict[str, Condition], tokenizer, si
             apart: dict[str, list[tuple]] = {}
             for item in found:
                 apart.setdefault(item[0].uid if names[together[0]].adapter == OWN_ADAPTER else "", []).append(item)
-            out += [(together, part[at : at + size]) for part in apart.values() for at in range(0, len(part), size)]
+            out += [(together, batch) for part in apart.values() for batch in _cut(part, size)]
+    return out
+
+
+def _cut(items: list[tuple], size: int) -> list[list[tuple]]:
+    """Batches of at most `size` items (..., token ids), fewer where padded prompts would take more than _PROMPT_TOKENS."""
+    out, start = [], 0
+    while start < len(items):
+        end = start + 1
+        while end < min(start + size, len(items)):
+            widest = max(len(ids) for *_, ids in items[start : end + 1])
+            if (end + 1 - start) * widest > _PROMPT_TOKENS:
+                break
+            end += 1
+        out.append(items[start:end])
+        start = end
     return out
