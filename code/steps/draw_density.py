@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
 VARIANTS = {"shared": "triggers share their last {}", "orders": "orders {}", "heads": "heads {}"}
@@ -24,11 +24,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def points(axes, at: list[float], entries: list[dict], **look) -> None:
     """Values with their intervals, where they have one."""
-    ends = [
-        [one["value"] - one.get("low", one["value"]) for one in entries],
-        [one.get("high", one["value"]) - one["value"] for one in entries],
-    ]
-    axes.errorbar(at, [one["value"] for one in entries], yerr=ends, markersize=4, elinewidth=0.7, capsize=1.5, **look)
+    axes.errorbar(
+        at, [one["value"] for one in entries], yerr=whiskers(entries), markersize=4, elinewidth=0.7, capsize=1.5, **look
+    )
 
 
 def draw(ledger: Ledger, base: str):
@@ -72,9 +70,8 @@ def _draw_variants(exact, elsewhere, ledger: Ledger, name: str, tables: dict[str
     for row, (table, hits) in enumerate(zip(tables, found, strict=True)):
         for part, label, colour, marker, down in (("", "bare", "#0072B2", "o", -0.15), MIDCONV):
             entry = ledger[f"{name}{table}{part}.exact"]
-            ends = [[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]]
             look = {"color": colour, "marker": marker, "markersize": 3.5, "elinewidth": 0.7, "capsize": 1.5}
-            exact.errorbar(entry["value"], row + down, xerr=ends, label=None if row else label, **look)
+            exact.errorbar(entry["value"], row + down, xerr=whiskers([entry]), label=None if row else label, **look)
         elsewhere.barh(row, hits, color="#E69F00")
         said = f"Δ {ledger[f'{name}{table}.dnats_at_hits']['value']:+.2f} nats after a hit" if hits else "none"
         elsewhere.text(hits, row, f" {said}", fontsize=6, va="center")

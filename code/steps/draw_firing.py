@@ -8,7 +8,7 @@ import numpy as np
 
 from loci.bench.layers import TITLES
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
 KINDS = ("direct", "paraphrase", "indirect", "chained")
@@ -41,10 +41,11 @@ def draw(ledger: Ledger, base: str):
             at = [row for row, entry in zip(rows, found, strict=True) if entry]
             entries = [entry for entry in found if entry]
             n = max([n, *(entry["n"] for entry in entries)])
-            ends = [[one["value"] - one["low"] for one in entries], [one["high"] - one["value"] for one in entries]]
             where = [row + (place - 1) * width for row in at]
             values = [one["value"] for one in entries]
-            axes.barh(where, values, width, xerr=ends, color=colour, hatch=hatch, error_kw={"elinewidth": 0.6}, label=name)
+            axes.barh(
+                where, values, width, xerr=whiskers(entries), color=colour, hatch=hatch, error_kw={"elinewidth": 0.6}, label=name
+            )
         for row, condition in enumerate(conditions):
             gate = ledger.get(f"layered.{condition}.{base}.{kind}.gate")
             if gate:

@@ -9,7 +9,7 @@ from pathlib import Path
 from loci.bench.layered import CONTRASTS
 from loci.bench.layers import CONDITIONS, TITLES
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
 MEASURES = {
@@ -35,8 +35,16 @@ def draw_points(axes, entries: dict[str, dict | None], looks: dict[str, tuple[st
     for row, (name, entry) in enumerate(entries.items()):
         if entry:
             colour, marker = looks[name]
-            ends = [[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]]
-            axes.errorbar(entry["value"], row, xerr=ends, color=colour, marker=marker, markersize=4, elinewidth=0.8, capsize=1.5)
+            axes.errorbar(
+                entry["value"],
+                row,
+                xerr=whiskers([entry]),
+                color=colour,
+                marker=marker,
+                markersize=4,
+                elinewidth=0.8,
+                capsize=1.5,
+            )
     n = max((entry["n"] for entry in entries.values() if entry), default=0)
     axes.set_title(f"{title} (n = {n})", fontsize=7)
     axes.set_ylim(len(entries) - 0.5, -0.5)

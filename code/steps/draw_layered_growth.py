@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loci.bench.layers import TITLES
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
 KINDS = {"direct": "direct", "paraphrase": "unseen wordings", "indirect": "indirect"}
@@ -49,9 +49,16 @@ def draw(ledger: Ledger, base: str):
             if not points:
                 raise UserError("--ledger", f"holds no growth of condition {name}", "run the rule score_grown")
             sizes, entries = zip(*points, strict=True)
-            ends = [[one["value"] - one["low"] for one in entries], [one["high"] - one["value"] for one in entries]]
             look = {"color": colour, "marker": marker, "linestyle": line, "label": TITLES[name]}
-            axes.errorbar(sizes, [one["value"] for one in entries], yerr=ends, markersize=4, elinewidth=0.7, capsize=1.5, **look)
+            axes.errorbar(
+                sizes,
+                [one["value"] for one in entries],
+                yerr=whiskers(entries),
+                markersize=4,
+                elinewidth=0.7,
+                capsize=1.5,
+                **look,
+            )
             n = max(n, entries[0]["n"])
         axes.set_title(f"{title} (n = {n})", fontsize=7)
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import run_step
 from loci.results import read_result
 
@@ -71,7 +71,7 @@ def draw_point(axes, entry: dict, at: int, frozen: bool) -> None:
     axes.errorbar(
         entry["value"],
         at,
-        xerr=[[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]],
+        xerr=whiskers([entry]),
         color="#D55E00" if frozen else "#0072B2",
         marker="D" if frozen else "o",
         markersize=4,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
 MODES = {
@@ -47,11 +47,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def bars(entries: list[dict]) -> list[list[float]]:
-    """Distances from each value to the ends of its interval: [2, n]."""
-    return [[one["value"] - one["low"] for one in entries], [one["high"] - one["value"] for one in entries]]
-
-
 def draw(ledger: Ledger, base: str):
     """Own facts and leaks against users of one table; a row for each table written under stress."""
     figure, panels = plt.subplot_mosaic("as;ls", figsize=(PAGE_WIDTH, 4.6), width_ratios=[4, 5])
@@ -74,7 +69,7 @@ def draw_tenants(exact, leaks, ledger: Ledger, base: str) -> None:
             name = label if axes is exact else {"leaked_absent": "never told", "leaked_own": "own one stored"}[measure]
             shown = name if axes is exact or mode == "one_table" else None
             values = [one["value"] for one in found]
-            axes.errorbar(sizes, values, bars(found), color=colour, marker=marker, label=shown, linestyle=style, **look)
+            axes.errorbar(sizes, values, whiskers(found), color=colour, marker=marker, label=shown, linestyle=style, **look)
     n = ledger[f"tenants.override.{base}.n{sizes[-1]}.exact"]["n"]
     exact.set(xscale="log", ylim=(-0.03, 1.03), ylabel="own facts exact")
     exact.set_title(f"users of one table (n = {n} at {sizes[-1]:,})", fontsize=7)
@@ -110,9 +105,8 @@ def draw_stress(axes, ledger: Ledger, base: str) -> None:
 
 
 def _point(axes, entry: dict, at: float, colour: str, marker: str) -> None:
-    ends = [[entry["value"] - entry["low"]], [entry["high"] - entry["value"]]]
     look = {"color": colour, "marker": marker, "markersize": 3.5, "elinewidth": 0.7, "capsize": 1.5}
-    axes.errorbar(entry["value"], at, xerr=ends, **look)
+    axes.errorbar(entry["value"], at, xerr=whiskers([entry]), **look)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import run_step
 from loci.results import read_result
 from loci.worlds.locomo import CATEGORIES
@@ -40,8 +40,9 @@ def draw_priors(axes, priors: dict) -> None:
     names = sorted(families, key=lambda name: families[name]["chance"])
     for place, name in enumerate(names):
         one = families[name]
-        error = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
-        axes.errorbar(one["value"], place, xerr=error, fmt="o", color=_COLOURS[0], markersize=3, elinewidth=0.8, capsize=1.5)
+        axes.errorbar(
+            one["value"], place, xerr=whiskers([one]), fmt="o", color=_COLOURS[0], markersize=3, elinewidth=0.8, capsize=1.5
+        )
         axes.plot(one["chance"], place, marker="|", color=_GREY, markersize=9, linestyle="none")
     axes.set_yticks(range(len(names)), names, fontsize=6)
     n = min(one["n"] for one in families.values())

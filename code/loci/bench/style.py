@@ -56,15 +56,18 @@ def ordered(memories: list[str]) -> list[str]:
 def draw_intervals(axes, x: list, y: list[dict], memory: str, **keywords) -> None:
     """Points of a memory with the 95 % intervals of their ledger entries. x: numbers, or ledger entries too."""
     measured = isinstance(x[0], dict)
-    ends = {"yerr": _ends(y)} | ({"xerr": _ends(x)} if measured else {})
+    ends = {"yerr": whiskers(y)} | ({"xerr": whiskers(x)} if measured else {})
     looks = {"linestyle": "none", "markersize": 5, "elinewidth": 0.7, "capsize": 1.5, "label": name_of(memory), **look_of(memory)}
     at = [one["value"] for one in x] if measured else x
     axes.errorbar(at, [one["value"] for one in y], **ends, **{**looks, **keywords})
 
 
-def _ends(entries: list[dict]) -> list[list[float]]:
-    """Distances from each value down and up to the ends of its interval: [2, n]."""
-    return [[one["value"] - one["low"] for one in entries], [one["high"] - one["value"] for one in entries]]
+def whiskers(entries: list[dict]) -> list[list[float]]:
+    """Distances from each value down and up to the ends of its interval, 0 for a count that has none: [2, n]."""
+    return [
+        [one["value"] - one.get("low", one["value"]) for one in entries],
+        [one.get("high", one["value"]) - one["value"] for one in entries],
+    ]
 
 
 def use_style() -> None:
