@@ -24,12 +24,13 @@ _DRILLS = {  # how often each kind is drawn: short steps that everything else re
     "years": 3,
     "decades": 4,
     "ones": 2,
-    "clock": 1,
-    "week": 1,
+    "clock": 3,
+    "double": 1,
+    "week": 2,
     "order": 1,
     "before": 1,
-    "among": 2,
-    "both": 1,
+    "among": 3,
+    "both": 2,
 }
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -65,6 +66,9 @@ def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
             now, change, sign = 60 * rng.randint(5, 11) + rng.randrange(60), rng.choice(minutes), rng.choice(("minus", "plus"))
             then = _time(now - change if sign == "minus" else now + change)
             out.append(_drill(f"{_time(now)} {sign} {change} minutes", f"is {then}", then))
+        elif kind == "double":
+            change = rng.choice(minutes)
+            out.append(_drill(f"2 times {change}", f"is {2 * change}", str(2 * change)))
         elif kind == "week":
             days, change = rng.randint(2, 6), rng.choice(minutes)
             total = str(2 * days * change)
