@@ -8,6 +8,7 @@ from loci.bench.layers import CONDITIONS, TITLES
 from loci.bench.ledger import Ledger, write_ledger
 from loci.bench.style import plt
 from loci.errors import UserError
+from loci.results import write_json
 
 ASKED = ("a", "ke", "ks", "k")
 TABLES = ("n30", "n300")
@@ -238,3 +239,46 @@ def test_figures_are_the_same_bytes_on_every_run(entries, ledger, tmp_path):
             load_step(f"draw_{step}").main(["--ledger", str(tmp_path / "summary.json"), "--base", "b", "--out", *map(str, files)])
             made.append([path.read_bytes() for path in files])
         assert made[0] == made[1]
+
+
+def study_of(at: int, variant: dict, condition: str, unseen: bool) -> dict:
+    """A result of sweep_shared with a value for each measure of the figure."""
+    figure = load_step("draw_shared")
+    names = [f"{condition}.{measure}" for measure in (*figure.MEASURES, *(figure.APART if unseen else ()))]
+    scores = {name: entry_of(9 * at + place) for place, name in enumerate(names)}
+    config = {"variant": variant, "pupils": 7, "users": ["u000", "u001"], "reader": {"rank": 16}}
+    return {"experiment": "sweep_shared", "config": config, "metrics": {"scores": scores}}
+
+
+def test_every_training_of_a_shared_reader_has_a_line():
+    figure = load_step("draw_shared")
+    studies = [
+        study_of(0, {}, "k", False),
+        study_of(1, {"reader": "answer", "rank": 4}, "golda", False),
+        study_of(2, {"without": ["age", "multi"]}, "k", True),
+    ]
+    drawn = figure.draw(studies)
+    panels = drawn.axes
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == [
+        "the profile's: reader recite; rank 16",
+        "reader answer; rank 4",
+        "without age, multi",
+    ]
+    for axes, measure in zip(panels, figure.MEASURES, strict=False):
+        shown = sorted(float(container.lines[0].get_xdata()[0]) for container in axes.containers)
+        wanted = [studies[0], studies[2]]
+        values = [study["metrics"]["scores"][f"k.{measure}"]["value"] for study in wanted]
+        values.append(studies[1]["metrics"]["scores"][f"golda.{measure}"]["value"])
+        assert shown == sorted(values), measure
+    apart = [float(container.lines[0].get_xdata()[0]) for container in panels[-1].containers]
+    assert apart == [studies[2]["metrics"]["scores"][f"k.{measure}"]["value"] for measure in figure.APART]
+    plt.close(drawn)
+
+
+def test_a_result_of_another_step_is_no_variant(tmp_path, capsys):
+    figure = load_step("draw_shared")
+    path = tmp_path / "other.json"
+    write_json(path, study_of(0, {}, "k", False) | {"schema": 1, "seed": 0, "items": [], "provenance": {}, "experiment": "rows"})
+    with pytest.raises(UserError, match=r"other\.json: experiment: 'rows'"):
+        figure.main(["--studies", str(path), "--out", str(tmp_path / "f.png")])
+    assert not (tmp_path / "f.png").exists()
