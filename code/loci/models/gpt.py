@@ -61,6 +61,7 @@ class Cache:
         self.layers: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.present: torch.Tensor | None = None  # bool [B, M] of the memory zone
         self.tokens = torch.empty(0, 0, dtype=torch.int64)  # [B, T] read so far
+        self.kept: dict[int, torch.Tensor] = {}  # what attached modules keep, by layer
 
     @property
     def length(self) -> int:
