@@ -94,7 +94,9 @@ class Block(nn.Module):
     def __init__(self, shape: Shape):
         super().__init__()
         self.heads = shape.heads
-        self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
+        self.query = nn.Linear(shape.width, shape.width, bias=False)  # apart: Muon makes each matrix orthogonal for itself
+        self.key = nn.Linear(shape.width, shape.width, bias=False)
+        self.value = nn.Linear(shape.width, shape.width, bias=False)
         self.out = nn.Linear(shape.width, shape.width, bias=False)
         self.up = nn.Linear(shape.width, 4 * shape.width, bias=False)
         self.down = nn.Linear(4 * shape.width, shape.width, bias=False)
@@ -103,7 +105,8 @@ class Block(nn.Module):
         """stream [B, M + T, width], of which the first `memory` are the memory zone (0 once that has been read). past: keys and
         values [B, H, S, D] read before, or None. turn: rotary positions of the tokens. Returns the stream and all keys and
         values."""
-        queries, keys, values = self._split(norm(stream))
+        normed = norm(stream)
+        queries, keys, values = (self._split(project(normed)) for project in (self.query, self.key, self.value))
         queries, keys = norm(queries), norm(keys)
         tokens = rotated(keys[:, :, memory:], turn)
         keys = torch.cat([keys[:, :, :memory], tokens], 2) if memory else tokens
@@ -117,10 +120,9 @@ class Block(nn.Module):
         stream = stream + self.out(found.transpose(1, 2).flatten(2))
         return stream + self.down(F.relu(self.up(norm(stream))).square()), (keys, values)
 
-    def _split(self, stream: torch.Tensor) -> list[torch.Tensor]:
-        """Queries, keys and values [B, H, T, D]."""
-        parts = self.qkv(stream).unflatten(-1, (3, self.heads, -1))  # [B, T, 3, H, D]
-        return [part.transpose(1, 2) for part in parts.unbind(2)]
+    def _split(self, projected: torch.Tensor) -> torch.Tensor:
+        """[B, T, width] -> [B, H, T, D]."""
+        return projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class GPT(nn.Module):
@@ -146,10 +148,10 @@ class GPT(nn.Module):
         self.head.weight.normal_(0, 0.001)
         bound = (3 / self.shape.width) ** 0.5
         for block in self.blocks:
-            block.qkv.weight.uniform_(-bound, bound)
-            block.up.weight.uniform_(-bound, bound)
-            block.out.weight.zero_()
-            block.down.weight.zero_()
+            for drawn in (block.query, block.key, block.value, block.up):
+                drawn.weight.uniform_(-bound, bound)
+            for zero in (block.out, block.down):
+                zero.weight.zero_()
 
     def forward(self, tokens: torch.Tensor, memory: Memory | None = None, cache: Cache | None = None) -> torch.Tensor:
         """Hidden states [B, T, width] of tokens [B, T]. The memory goes in with the first tokens of a cache and stays in it."""

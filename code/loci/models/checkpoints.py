@@ -1,0 +1,71 @@
+"""Checkpoints of a training: one safetensors file with weights, optimiser state and the losses so far, and what they belong to.
+
+Written whole or not at all. A file of another architecture, vocabulary or training is refused, a truncated one too.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from loci.errors import UserError
+from loci.results import write_bytes
+
+_FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """step: how many have been taken. position: of the data. losses: nats a token, of each step so far."""
+
+    step: int
+    position: dict
+    losses: list[float]
+    weights: dict[str, torch.Tensor]
+    optimiser: dict[str, torch.Tensor]
+
+
+def write_checkpoint(path: Path, kept: Checkpoint, about: dict) -> None:
+    """Write a checkpoint. about: what must be equal for it to be read again, as JSON."""
+    tensors = {f"model.{name}": value.contiguous() for name, value in kept.weights.items()}
+    tensors |= {f"optimiser.{name}": value.contiguous() for name, value in kept.optimiser.items()}
+    tensors["losses"] = torch.tensor(kept.losses, dtype=torch.float64)
+    stated = {"format": _FORMAT, "step": str(kept.step), "position": json.dumps(kept.position), "about": _text(about)}
+    write_bytes(path, save(tensors, stated))
+
+
+def read_checkpoint(path: Path, about: dict) -> Checkpoint:
+    """Read a checkpoint; UserError for a file that is none, is cut short, or belongs to something else."""
+    if not Path(path).is_file():
+        raise UserError(path, "no such file", "train the model first")
+    try:
+        with safe_open(path, "pt") as stream:
+            stated = stream.metadata() or {}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, not a dict
+    except SafetensorError:
+        raise UserError(path, "is no checkpoint, or was cut short", "delete it and train again") from None
+    if stated.get("format") != _FORMAT:
+        raise UserError(path, "is no checkpoint of this version", "delete it and train again")
+    _compare(path, json.loads(stated["about"]), json.loads(_text(about)))
+    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimiser": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        if part in parts:
+            parts[part][rest] = value
+    return Checkpoint(
+        int(stated["step"]), json.loads(stated["position"]), tensors["losses"].tolist(), parts["model"], parts["optimiser"]
+    )
+
+
+def _compare(path: Path, found: dict, wanted: dict) -> None:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            what = f"belongs to {name} {json.dumps(found.get(name))}, not to {json.dumps(wanted.get(name))}"
+            raise UserError(path, what, "give the checkpoint of this training, or delete it and train again")
+
+
+def _text(about: dict) -> str:
+    return json.dumps(about, sort_keys=True)

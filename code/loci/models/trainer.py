@@ -1,0 +1,149 @@
+"""One trainer for every model that is trained from scratch.
+
+A step: a batch, the mean loss of its targets, gradients clipped, one move of the optimisers. The rates warm up, stay, and cool
+down in a line. On a CPU the same seed gives the same bytes, also when the run was killed and goes on from its last checkpoint. Under
+torchrun every process takes its share of a batch and gradients are averaged.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import distributed, nn
+
+from loci.errors import UserError
+from loci.models.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from loci.models.gpt import GPT
+from loci.models.optimisers import Optimisers
+from loci.models.packed import Batch, Source
+
+PRECISIONS = ("float32", "bfloat16")
+_CLIP = 1.0
+_DIVERGED = 2.0  # times the loss of a model that knows nothing
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """steps: how many. warm, cool: shares of them in which the rates rise to their highest, and fall to `last` of it."""
+
+    steps: int
+    warm: float = 0.02
+    cool: float = 0.5
+    last: float = 0.05
+
+    def share(self, step: int) -> float:
+        """Share of the highest rates at step 0, 1, ..."""
+        warm, cool = max(1, round(self.warm * self.steps)), max(1, round(self.cool * self.steps))
+        if step < warm:
+            return (step + 1) / warm
+        left = self.steps - step
+        return 1.0 if left >= cool else self.last + (1 - self.last) * left / cool
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known after a step: its number from 1, the loss in nats a token, gradient norm, tokens and seconds so far."""
+
+    step: int
+    loss: float
+    gradient: float
+    tokens: int
+    seconds: float
+
+
+class Trainer:
+    """A model, where its batches come from, and what moves its weights.
+
+    about: what a checkpoint belongs to. precision: of the forward pass; weights stay float32. compile_: compile the loss.
+    """
+
+    def __init__(
+        self, model: GPT, source: Source, optimisers: Optimisers, about: dict, precision: str = "float32", compile_: bool = False
+    ):
+        if precision not in PRECISIONS:
+            raise UserError(f"precision: {precision}", "is not known", f"use one of {', '.join(PRECISIONS)}")
+        self.model, self.source, self.optimisers, self.about = model, source, optimisers, about
+        self.precision = precision
+        self._loss: Callable[[Batch], torch.Tensor] = torch.compile(self._mean_loss) if compile_ else self._mean_loss
+
+    def train(
+        self, schedule: Schedule, checkpoint: Path | None = None, every: int = 100, watch: Callable[[Told], None] | None = None
+    ) -> list[float]:
+        """Take all steps that are left; the loss of each. checkpoint: written after every `every` steps, and taken up."""
+        losses = self._resume(checkpoint) if checkpoint and checkpoint.exists() else []
+        blank, start, tokens = math.log(self.model.shape.vocabulary), time.perf_counter(), 0
+        for step in range(len(losses), schedule.steps):
+            batch = self.source.next()
+            loss = self._loss(batch)
+            loss.backward()
+            mean = self._averaged(loss.detach())
+            if not math.isfinite(mean) or mean > _DIVERGED * blank:
+                raise UserError(f"step {step + 1}", f"the loss is {mean:.3f}", "lower the rates; the last checkpoint is unharmed")
+            gradient = nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
+            self.optimisers.step(schedule.share(step))
+            losses.append(mean)
+            tokens += batch.tokens.numel()
+            if watch is not None:
+                watch(Told(step + 1, mean, gradient.item(), tokens, time.perf_counter() - start))
+            if checkpoint and (step + 1) % every == 0:
+                self.keep(checkpoint, losses)
+        return losses
+
+    def keep(self, path: Path, losses: list[float]) -> None:
+        """Write a checkpoint of what has been trained so far; the first process does it for all."""
+        if _rank() == 0:
+            state = self.model.state_dict()
+            kept = Checkpoint(len(losses), self.source.position, losses, state, self.optimisers.tensors())
+            write_checkpoint(path, kept, self.about)
+
+    def _resume(self, path: Path) -> list[float]:
+        kept = read_checkpoint(path, self.about)
+        self.model.load_state_dict(kept.weights)
+        self.optimisers.load(kept.optimiser)
+        self.source.position = kept.position
+        return kept.losses
+
+    def _mean_loss(self, batch: Batch) -> torch.Tensor:
+        with autocast(self.model, self.precision):
+            return self.model.loss(batch.tokens, batch.targets, batch.memory).mean()
+
+    def _averaged(self, loss: torch.Tensor) -> float:
+        """Average gradients and the loss over all processes."""
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return loss.item()
+        world = distributed.get_world_size()
+        weights = [weight for weight in self.model.parameters() if weight.grad is not None]
+        flat = torch.cat([loss.view(1), *(weight.grad.flatten() for weight in weights)])
+        distributed.all_reduce(flat)
+        flat /= world
+        for weight, grad in zip(weights, flat[1:].split([weight.numel() for weight in weights]), strict=True):
+            weight.grad.copy_(grad.view_as(weight))
+        return flat[0].item()
+
+
+def autocast(model: nn.Module, precision: str) -> AbstractContextManager:
+    """The forward pass in bfloat16 where that is asked for."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(next(model.parameters()).device.type, torch.bfloat16)
+
+
+@torch.no_grad()
+def bits_per_byte(model: GPT, batches: Iterable[Batch], token_bytes: torch.Tensor) -> float:
+    """Cross-entropy of all targets that stand for text, over the bytes they stand for. token_bytes: int64 [V]."""
+    nats = size = 0.0
+    for batch in batches:
+        learnt = batch.targets[batch.targets >= 0]
+        counted = token_bytes[learnt]
+        losses = model.loss(batch.tokens, batch.targets, batch.memory).double()
+        nats += losses[counted > 0].sum().item()
+        size += counted.sum().item()
+    return nats / math.log(2) / size
+
+
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
