@@ -19,11 +19,11 @@ _FORMAT = "1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """step: how many have been taken. position: of the data. losses: nats a token, of each step so far."""
+    """losses: nats a token, of each step so far. seconds: that they took. position: of the data."""
 
-    step: int
-    position: dict
     losses: list[float]
+    seconds: float
+    position: dict
     weights: dict[str, torch.Tensor]
     optimiser: dict[str, torch.Tensor]
 
@@ -33,7 +33,7 @@ def write_checkpoint(path: Path, kept: Checkpoint, about: dict) -> None:
     tensors = {f"model.{name}": value.contiguous() for name, value in kept.weights.items()}
     tensors |= {f"optimiser.{name}": value.contiguous() for name, value in kept.optimiser.items()}
     tensors["losses"] = torch.tensor(kept.losses, dtype=torch.float64)
-    stated = {"format": _FORMAT, "step": str(kept.step), "position": json.dumps(kept.position), "about": _text(about)}
+    stated = {"format": _FORMAT, "seconds": str(kept.seconds), "position": json.dumps(kept.position), "about": _text(about)}
     write_bytes(path, save(tensors, stated))
 
 
@@ -56,7 +56,7 @@ def read_checkpoint(path: Path, about: dict) -> Checkpoint:
         if part in parts:
             parts[part][rest] = value
     return Checkpoint(
-        int(stated["step"]), json.loads(stated["position"]), tensors["losses"].tolist(), parts["model"], parts["optimiser"]
+        tensors["losses"].tolist(), float(stated["seconds"]), json.loads(stated["position"]), parts["model"], parts["optimiser"]
     )
 
 

@@ -91,15 +91,15 @@ def rotated(values: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> to
 class Block(nn.Module):
     """Attention, then the MLP, each added to the residual stream."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape, hidden: int):
         super().__init__()
         self.heads = shape.heads
         self.query = nn.Linear(shape.width, shape.width, bias=False)  # apart: Muon makes each matrix orthogonal for itself
         self.key = nn.Linear(shape.width, shape.width, bias=False)
         self.value = nn.Linear(shape.width, shape.width, bias=False)
         self.out = nn.Linear(shape.width, shape.width, bias=False)
-        self.up = nn.Linear(shape.width, 4 * shape.width, bias=False)
-        self.down = nn.Linear(4 * shape.width, shape.width, bias=False)
+        self.up = nn.Linear(shape.width, hidden, bias=False)
+        self.down = nn.Linear(hidden, shape.width, bias=False)
 
     def forward(self, stream, memory: int, present, attend: Attend, past, turn):
         """stream [B, M + T, width], of which the first `memory` are the memory zone (0 once that has been read). past: keys and
@@ -127,13 +127,14 @@ class Block(nn.Module):
 
 class GPT(nn.Module):
     """The decoder. attached: modules by layer index, called as module(stream, tokens, cache) before the block; what they return
-    is added to the stream of the tokens. attend: the attention back-end."""
+    is added to the stream of the tokens. attend: the attention back-end. hidden: width of the MLPs, 0 for four times the
+    model's."""
 
-    def __init__(self, shape: Shape, attached: dict[int, nn.Module] | None = None, attend: Attend = sdpa):
+    def __init__(self, shape: Shape, attached: dict[int, nn.Module] | None = None, attend: Attend = sdpa, hidden: int = 0):
         super().__init__()
         self.shape, self.attend = shape, attend
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
+        self.blocks = nn.ModuleList(Block(shape, hidden or 4 * shape.width) for _ in range(shape.depth))
         self.head = nn.Linear(shape.width, shape.vocabulary, bias=False)
         odd = [at for at in attached or {} if not 0 <= at < shape.depth]
         if odd:

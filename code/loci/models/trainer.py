@@ -1,8 +1,8 @@
 """One trainer for every model that is trained from scratch.
 
 A step: a batch, the mean loss of its targets, gradients clipped, one move of the optimisers. The rates warm up, stay, and cool
-down in a line. On a CPU the same seed gives the same bytes, also when the run was killed and goes on from its last checkpoint. Under
-torchrun every process takes its share of a batch and gradients are averaged.
+down in a line. On a CPU the same seed gives the same bytes, also when the run was killed and goes on from its last checkpoint.
+Under torchrun every process takes its share of a batch and gradients are averaged.
 """
 
 import math
@@ -46,12 +46,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Told:
-    """What is known after a step: its number from 1, the loss in nats a token, gradient norm, tokens and seconds so far."""
+    """What is known after a step: its number from 1, the loss in nats a token, the norm of the gradient, and the seconds of all
+    steps so far, those before a restart too."""
 
     step: int
     loss: float
     gradient: float
-    tokens: int
     seconds: float
 
 
@@ -74,9 +74,10 @@ class Trainer:
         self, schedule: Schedule, checkpoint: Path | None = None, every: int = 100, watch: Callable[[Told], None] | None = None
     ) -> list[float]:
         """Take all steps that are left; the loss of each. checkpoint: written after every `every` steps, and taken up."""
-        losses = self._resume(checkpoint) if checkpoint and checkpoint.exists() else []
-        blank, start, tokens = math.log(self.model.shape.vocabulary), time.perf_counter(), 0
+        losses, seconds = self._resume(checkpoint) if checkpoint and checkpoint.exists() else ([], 0.0)
+        blank = math.log(self.model.shape.vocabulary)
         for step in range(len(losses), schedule.steps):
+            start = time.perf_counter()
             batch = self.source.next()
             loss = self._loss(batch)
             loss.backward()
@@ -86,26 +87,26 @@ class Trainer:
             gradient = nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
             self.optimisers.step(schedule.share(step))
             losses.append(mean)
-            tokens += batch.tokens.numel()
+            seconds += time.perf_counter() - start
             if watch is not None:
-                watch(Told(step + 1, mean, gradient.item(), tokens, time.perf_counter() - start))
+                watch(Told(step + 1, mean, gradient.item(), seconds))
             if checkpoint and (step + 1) % every == 0:
-                self.keep(checkpoint, losses)
+                self.keep(checkpoint, losses, seconds)
         return losses
 
-    def keep(self, path: Path, losses: list[float]) -> None:
+    def keep(self, path: Path, losses: list[float], seconds: float) -> None:
         """Write a checkpoint of what has been trained so far; the first process does it for all."""
         if _rank() == 0:
             state = self.model.state_dict()
-            kept = Checkpoint(len(losses), self.source.position, losses, state, self.optimisers.tensors())
+            kept = Checkpoint(losses, seconds, self.source.position, state, self.optimisers.tensors())
             write_checkpoint(path, kept, self.about)
 
-    def _resume(self, path: Path) -> list[float]:
+    def _resume(self, path: Path) -> tuple[list[float], float]:
         kept = read_checkpoint(path, self.about)
         self.model.load_state_dict(kept.weights)
         self.optimisers.load(kept.optimiser)
         self.source.position = kept.position
-        return kept.losses
+        return kept.losses, kept.seconds
 
     def _mean_loss(self, batch: Batch) -> torch.Tensor:
         with autocast(self.model, self.precision):

@@ -1,0 +1,144 @@
+"""Train one language model from scratch on packed prose: the plain decoder, with Engram tables, or widened to as many parameters.
+
+One line a step. A killed run continues after its last checkpoint, with the same losses to the last bit on a CPU. Under torchrun
+each process takes its share of every batch (torchrun --nproc-per-node 2 code/steps/pretrain.py ...).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from tokenizers import Tokenizer
+from torch import distributed
+
+from loci.config import load_config
+from loci.errors import run_step
+from loci.models.architectures import NAMES, build
+from loci.models.attention import BACKENDS
+from loci.models.base import use_threads
+from loci.models.bpe import BOS, bytes_of, canonical_of, load_bpe
+from loci.models.gpt import GPT, Shape
+from loci.models.optimisers import Optimisers
+from loci.models.packed import Packed, pack, windows_of
+from loci.models.trainer import PRECISIONS, Schedule, Told, Trainer, bits_per_byte
+from loci.paths import GENERATED
+from loci.provenance import Provenance
+from loci.results import result, rounded, sha256_file, write_bytes, write_json
+from loci.shards import Shards
+from loci.worlds.prose_files import read_documents
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--model", choices=NAMES, required=True, default=argparse.SUPPRESS, help="what is trained")
+    parser.add_argument("--seed", type=int, default=0, help="redraws initial weights and the order of the text (integer)")
+    parser.add_argument("--corpus", type=Path, default=GENERATED / "prose.train.parquet", help="text to learn from (parquet)")
+    parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
+    parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of the forward pass; weights stay float32")
+    parser.add_argument("--attention", choices=BACKENDS, default="sdpa", help="back-end; flash needs a GPU and its package")
+    parser.add_argument("--compile", choices=("off", "on"), default="off", help="compile the loss before the first step")
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument("--weights", type=Path, required=True, default=argparse.SUPPRESS, help="weights to write (safetensors)")
+    return parser.parse_args(argv)
+
+
+def line_of(told: Told, schedule: Schedule, tokens: int) -> str:
+    """What is known after a step of `tokens` tokens, on one line."""
+    each = told.seconds / told.step
+    return (
+        f"step {told.step}/{schedule.steps} ({told.step / schedule.steps:.1%}) | loss {told.loss:.4f} | "
+        f"gradient {told.gradient:.2f} | rate {schedule.share(told.step - 1):.2f} | {1000 * each:.0f} ms | "
+        f"{tokens / each:,.0f} tokens/s | {each * (schedule.steps - told.step):.0f} s left"
+    )
+
+
+def join_processes() -> tuple[int, int]:
+    """(rank, number of processes) under torchrun; (0, 1) alone."""
+    if "RANK" not in os.environ:
+        return 0, 1
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def stream_of(path: Path, tokenizer: Tokenizer) -> torch.Tensor:
+    """A file of prose as one stream of token ids: int32 [N]."""
+    return pack((document.text for document in read_documents(path)), tokenizer)
+
+
+class Diary:
+    """What is seen while a model is trained: a line a step, and bits per byte of held-out text every so many steps.
+
+    Measurements are kept as they are made, with the seconds of training up to them.
+    """
+
+    def __init__(
+        self, model: GPT, schedule: Schedule, shards: Shards, held: torch.Tensor, token_bytes: torch.Tensor, about: dict
+    ):
+        self.model, self.schedule, self.shards, self.about = model, schedule, shards, about
+        self.held, self.token_bytes = held, token_bytes
+
+    def tell(self, told: Told) -> None:
+        """Take note of a step."""
+        tokens = self.about["batch"] * self.model.shape.sequence
+        print(line_of(told, self.schedule, tokens), file=sys.stderr)
+        if told.step % self.about["measure_every"] == 0 or told.step == self.schedule.steps:
+            windows = windows_of(self.held, self.model.shape.sequence, self.about["batch"], self.about["measured"])
+            bpb = bits_per_byte(self.model, windows, self.token_bytes)
+            self.shards.put(f"at{told.step:07d}", {"step": told.step, "val_bpb": bpb, "seconds": told.seconds})
+
+    def measured(self) -> list[dict]:
+        """All measurements so far, in order."""
+        every, last = self.about["measure_every"], self.schedule.steps
+        steps = sorted({*range(every, last + 1, every), last})
+        return [item for step in steps if (item := self.shards.get(f"at{step:07d}"))]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    provenance = Provenance(Path(__file__), {"corpus": args.corpus, "held_out": args.held_out, "tokenizer": args.tokenizer})
+    settings = load_config(args.config)
+    about, schedule = settings["pretrain"], Schedule(settings["pretrain"]["steps"])
+    use_threads(settings["threads"])
+    rank, world = join_processes()
+    tokenizer = load_bpe(args.tokenizer)
+    shape = Shape.of_depth(about["depth"], tokenizer.get_vocab_size(), about["sequence"])
+    pad = tokenizer.token_to_id(BOS)
+    model = build(args.model, shape, about["engram"], canonical_of(tokenizer), pad, args.seed, args.attention)
+    source = Packed(stream_of(args.corpus, tokenizer), shape.sequence, about["batch"], args.seed, rank, world)
+    relevant = {"model": args.model, "shape": asdict(shape), "pretrain": about, "precision": args.precision}
+    derived = {"parameters": model.parameters_by_kind(), "windows": source.windows}
+    files = {name: sha256_file(path) for name, path in (("corpus", args.corpus), ("tokenizer", args.tokenizer))}
+    owned = {**relevant, **files, "seed": args.seed, "processes": world}
+    shards = Shards(Path(__file__), owned, args.out.parent / "work")
+    diary = Diary(model, schedule, shards, stream_of(args.held_out, tokenizer), bytes_of(tokenizer), about)
+    trainer = Trainer(model, source, Optimisers(model, about["optimiser"]), owned, args.precision, args.compile == "on")
+    if rank == 0:
+        print(f"{args.model}: {asdict(shape) | derived}", file=sys.stderr)
+    losses = trainer.train(schedule, shards.folder / "half.safetensors", about["keep_every"], diary.tell if rank == 0 else None)
+    if rank == 0:
+        write_bytes(args.weights, save(model.state_dict()))
+        measured = diary.measured()
+        metrics = {"val_bpb": measured[-1]["val_bpb"], "weights_sha256": sha256_file(args.weights)}
+        curve = [{"step": at, "loss": loss} for at, loss in enumerate(rounded(losses), 1)]
+        curve += rounded([{"step": item["step"], "val_bpb": item["val_bpb"]} for item in measured])
+        seconds, tokens = [item["seconds"] for item in measured], schedule.steps * about["batch"] * shape.sequence
+        record = provenance.record() | {"measured_at_seconds": rounded(seconds), "tokens_per_s": round(tokens / seconds[-1], 1)}
+        record |= {"attention": args.attention, "compile": args.compile, "processes": world}
+        write_json(args.out, result("pretrain", relevant | derived, args.seed, rounded(metrics), curve, record))
+        print(
+            f"{args.out}: {args.model} read {tokens:,} tokens, last loss {losses[-1]:.3f} nats a token; held-out text takes "
+            f"{metrics['val_bpb']:.3f} bits a byte"
+        )
+    if world > 1:
+        distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    run_step(main)

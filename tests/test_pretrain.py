@@ -1,0 +1,100 @@
+"""The steps that train from scratch: tokenizer, every model, a kill in the middle, and what they refuse."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from steps_path import load_step
+
+from loci.config import load_config
+from loci.errors import UserError
+from loci.paths import CONFIG, ROOT
+from loci.results import read_result
+
+MODELS = ("dense", "wide", "engram")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Prose of both splits, a tokenizer, and a profile with 150 small steps."""
+    out = tmp_path_factory.mktemp("pretrain")
+    make_prose, train_bpe = load_step("make_prose"), load_step("train_bpe")
+    for split, words in (("train", 8000), ("heldout", 1500)):
+        make_prose.main(["--tokens", str(words), "--split", split, "--out", str(out / f"prose.{split}.parquet")])
+    settings = load_config(CONFIG / "smoke.yaml")
+    settings["pretrain"] |= {"steps": 150, "keep_every": 20, "measure_every": 60}
+    (out / "smoke.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    vocabulary = str(settings["pretrain"]["vocabulary"])
+    train_bpe.main(["--corpus", str(out / "prose.train.parquet"), "--vocabulary", vocabulary, "--out", str(out / "bpe.json")])
+    return out
+
+
+def arguments(folder: Path, out: Path, model: str = "engram", **changed: str) -> list[str]:
+    named = {
+        "config": folder / "smoke.yaml",
+        "model": model,
+        "corpus": folder / "prose.train.parquet",
+        "held-out": folder / "prose.heldout.parquet",
+        "tokenizer": folder / "bpe.json",
+        "out": out / f"{model}.json",
+        "weights": out / f"{model}.safetensors",
+    }
+    return [part for name, value in (named | changed).items() for part in (f"--{name}", str(value))]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_learn(folder, tmp_path, capsys, model):
+    load_step("pretrain").main(arguments(folder, tmp_path, model))
+    found = read_result(tmp_path / f"{model}.json")
+    losses = [item["loss"] for item in found["items"] if "loss" in item]
+    measured = [item for item in found["items"] if "val_bpb" in item]
+    assert len(losses) == 150 and sum(losses[-10:]) < 0.9 * sum(losses[:10])
+    assert [item["step"] for item in measured] == [60, 120, 150] and found["metrics"]["val_bpb"] == measured[-1]["val_bpb"]
+    assert len(found["provenance"]["measured_at_seconds"]) == 3 and found["provenance"]["tokens_per_s"] > 0
+    said = capsys.readouterr()
+    assert "step 150/150 (100.0%) | loss " in said.err and "tokens/s | 0 s left" in said.err
+    assert f"{model} read 19,200 tokens, last loss " in said.out
+
+
+def test_a_wide_model_has_the_parameters_of_the_engram_model(folder, tmp_path):
+    sizes = {}
+    for model in MODELS:
+        load_step("pretrain").main(arguments(folder, tmp_path, model))
+        sizes[model] = sum(read_result(tmp_path / f"{model}.json")["config"]["parameters"].values())
+    assert sizes["wide"] == pytest.approx(sizes["engram"], rel=1e-3) and sizes["dense"] < 0.8 * sizes["wide"]
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(folder, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    step = load_step("pretrain")
+    step.main(arguments(folder, whole))
+    command = [sys.executable, str(ROOT / "code" / "steps" / "pretrain.py"), *arguments(folder, cut)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ) as run:
+        for line in run.stderr:
+            if line.startswith("step 90/"):
+                run.send_signal(signal.SIGKILL)
+                break
+    assert run.returncode == -signal.SIGKILL and not (cut / "engram.json").exists()
+    step.main(arguments(folder, cut))
+    results = [json.loads((at / "engram.json").read_text(encoding="utf-8")) for at in (whole, cut)]
+    for found in results:
+        del found["provenance"]
+    assert results[0] == results[1]
+    assert (whole / "engram.safetensors").read_bytes() == (cut / "engram.safetensors").read_bytes()
+
+
+def test_what_cannot_be_read_is_named(folder, tmp_path):
+    step = load_step("pretrain")
+    for changed, message in (
+        ({"tokenizer": tmp_path / "none.json"}, r"none\.json: no such file; train the tokenizer first"),
+        ({"corpus": tmp_path / "none.parquet"}, r"none\.parquet: no such file; run code/steps/make_prose\.py"),
+        ({"tokenizer": folder / "smoke.yaml"}, r"smoke\.yaml: is not a tokenizer"),
+    ):
+        with pytest.raises(UserError, match=message):
+            step.main(arguments(folder, tmp_path, **changed))
+    assert not (tmp_path / "engram.json").exists() and not (tmp_path / "engram.safetensors").exists()
