@@ -10,7 +10,9 @@ from loci.worlds.people import iter_users
 from loci.worlds.plans import load_world
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-LOOKED_UP = {"day_set.count", "commute.week", "routine.overlap", "day_set.both", "routine.free"}
+COUNTED = {"day_set.count", "commute.week"}
+COMPARED = {"day_set.work", "day_set.off", "day_set.class", "routine.class_on", "routine.evening"}  # with one list
+LOOKED_UP = COUNTED | COMPARED | {"routine.overlap", "day_set.both", "routine.free"}
 STEP = re.compile(r"(\d+) (plus|minus|times) (\d+) is (\d+)")
 
 
@@ -83,6 +85,23 @@ def test_the_oldest_stands_behind_its_year():
     assert seen == {(min, 2), (min, 3), (max, 3)}
 
 
+def compared(day: str, said: str) -> list[tuple[str, str]]:
+    """What a line says of each day it compares."""
+    found = [tuple(one.split()) for one in said.split(", ")]
+    assert all((other == day) == (verdict == "yes") for other, verdict in found), said
+    return found
+
+
+def until(day: str, days: list[str]) -> list[tuple[str, str]]:
+    """A list of days compared with one, up to where it stands."""
+    out = []
+    for other in days:
+        out.append((other, "yes" if other == day else "no"))
+        if other == day:
+            break
+    return out
+
+
 def test_days_are_looked_up_and_counted():
     seen = set()
     for user in iter_users("personal", "train", range(30), seed=2):
@@ -91,16 +110,23 @@ def test_days_are_looked_up_and_counted():
             if question.key not in LOOKED_UP:
                 continue
             line = reasoned(question, {key: user.fact(key) for key in question.required_fact_keys})
-            if question.key in ("day_set.count", "commute.week"):
+            if question.key in COUNTED:
                 counted = dict(re.findall(r"(\w+day) (\d)[,.]", line.partition(". ")[0] + "."))
                 assert counted == {day: str(at) for at, day in enumerate(days["workdays"], 1)}, line
             elif question.key == "routine.overlap":
-                found = dict(re.findall(r"(\w+day): work (yes|no)", line))
-                assert found == {day: "yes" if day in days["workdays"] else "no" for day in days["activity_days"]}, line
-                assert list(found.values()).count("yes") == int(question.answer)
+                found = {day: compared(day, said) for day, said in re.findall(r"(\w+day) at work: ([^.]+)\.", line)}
+                assert found == {day: until(day, days["workdays"]) for day in days["activity_days"]}, line
+                assert [days[-1][1] for days in found.values()].count("yes") == int(question.answer)
+            elif question.key in COMPARED:
+                day, said = re.match(r" (\w+day): ([^.]+)\. ", line).groups()
+                key = question.required_fact_keys[0]
+                assert day in question.text and compared(day, said) == until(day, days[key]), line
             else:
-                day, work, lesson = re.match(r" (\w+): work (yes|no), class (yes|no)\. ", line).groups()
+                pattern = r" (\w+) at work: ([^.]+)\. \1 in class: ([^.]+)\. \1: work (yes|no), class (yes|no)\. "
+                day, at_work, in_class, work, lesson = re.match(pattern, line).groups()
                 assert day in question.text, line
+                assert compared(day, at_work) == until(day, days["workdays"]), line
+                assert compared(day, in_class) == until(day, days["activity_days"]), line
                 assert (work == "yes", lesson == "yes") == (day in days["workdays"], day in days["activity_days"]), line
                 wanted = work == lesson == ("yes" if question.key == "day_set.both" else "no")
                 assert question.answer == ("Yes" if wanted else "No")
@@ -125,7 +151,9 @@ def test_drills_are_right_and_use_no_year_that_only_test_users_have():
             kinds.add(len(held))
             if len(held) == 2:
                 work, lesson = ("yes" if one else "no" for one in held)
-                assert line.startswith(f"{day}: work {work}, class {lesson}. "), line
+                assert line.startswith(f"{day} at work: ") and f". {day}: work {work}, class {lesson}. " in line, line
+            else:
+                assert compared(day, line.split(": ")[1].split(".")[0])[-1][1] == ("yes" if held[0] else "no"), line
         if "before" in text:
             assert answer == ("Yes" if text.split()[0] < text.split()[-1] else "No")
         years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", text)]

@@ -5,6 +5,9 @@ import torch
 from grafts import CLOSE, grafted, single_logits, token_ids
 
 from loci.bench.decode import PromptBatch, newline_tokens
+from loci.bench.lessons import lessons_of
+from loci.bench.pupils import iter_pupils
+from loci.config import load_config
 from loci.memories.row_examples import Sentence, encode_sentence
 from loci.memories.row_strategies import Writer, write_optimised
 from loci.memories.row_writer import WriteSettings
@@ -13,7 +16,7 @@ from loci.models.engram import EngramSpec
 from loci.models.rows import RowBatch
 from loci.models.suffix import ActiveSuffix, CachedSequences
 from loci.models.upper import UpperStack
-from loci.paths import ROOT
+from loci.paths import CONFIG, ROOT
 
 FOLDER = ROOT / "models" / "smollm2-135m"
 pytestmark = pytest.mark.skipif(not (FOLDER / "loci_model.json").exists(), reason="models/smollm2-135m was not fetched")
@@ -65,3 +68,13 @@ def test_decoded_answers_are_those_of_a_full_forward_a_token(smollm2: Base) -> N
                 ids.append(token)
             assert tokens == ids[len(prompt) :]
     assert smollm2.tokenizer.decode(found[1]).strip().startswith("Tampere")
+
+
+def test_no_lesson_is_longer_than_an_answer_may_be(smollm2: Base) -> None:
+    """A reader whose line is cut off never comes to its answer."""
+    settings = load_config(CONFIG / "laptop.yaml")
+    lengths = []
+    for user in iter_pupils(range(30), 1):
+        for pieces in lessons_of("recite", user, settings["reader"]["lessons"], 1):
+            lengths.append(len(token_ids(smollm2, "".join(piece.text for piece in pieces[1:]))))
+    assert max(lengths) < settings["layered"]["max_tokens"]

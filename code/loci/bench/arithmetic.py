@@ -23,7 +23,7 @@ _LATER = range(2000, 2046)
 _DRILLS = {  # how often each kind is drawn: short steps that everything else rests on more often than whole sums
     "years": 3,
     "decades": 4,
-    "ones": 2,
+    "ones": 4,
     "clock": 3,
     "double": 1,
     "week": 2,
@@ -84,8 +84,8 @@ def drills(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
             among = [day in work, kind == "both" and day in lessons]
             asked, holds = (f"; {_listed(lessons)}", all(among)) if kind == "both" else ("", among[0])
             where = f"{'' if holds else 'not '}{'in both lists' if kind == 'both' else 'among these days'}"
-            steps = f"{_about_days(day, work, lessons).lstrip()} " if kind == "both" else ""
-            line = f"{steps}{day} is {where}, so the answer is {_yes(holds)}."
+            steps = _about_days(f"{day} is", work, lessons if kind == "both" else []).lstrip()
+            line = f"{steps} {day} is {where}, so the answer is {_yes(holds)}."
             out.append((f"{day} among {_listed(work)}{asked}", line, _yes(holds).capitalize()))
         else:
             one, other = rng.sample(years, 2)
@@ -117,16 +117,25 @@ def _days_in(value: str) -> list[str]:
 def _about_days(line: str, *lists: list[str]) -> str:
     """What is to be looked up or counted in lists of days before `line` can be said: "" where that is nothing."""
     lists = [days for days in lists if days]
-    counted = re.search(r"That makes \d+ days|\d+ days with 2 trips", line)
-    if counted and lists:
-        return f" {', '.join(f'{day} {at}' for at, day in enumerate(lists[0], 1))}."
-    if len(lists) != 2:
+    if not lists or not line:
         return ""
-    work, lessons = lists
+    if re.search(r"That makes \d+ days|\d+ days with 2 trips", line):
+        return f" {', '.join(f'{day} {at}' for at, day in enumerate(lists[0], 1))}."
     if "in both lists is" in line:
-        return f" {', '.join(f'{day}: work {_yes(day in work)}' for day in lessons)}."
+        work, lessons = lists
+        return "".join(f" {day} at work: {_sought(day, work)}." for day in lessons)
     day = line.split()[0]
-    return f" {day}: work {_yes(day in work)}, class {_yes(day in lessons)}."
+    if len(lists) == 1:
+        return f" {day}: {_sought(day, lists[0])}."
+    work, lessons = lists
+    found = f"{day}: work {_yes(day in work)}, class {_yes(day in lessons)}"
+    return f" {day} at work: {_sought(day, work)}. {day} in class: {_sought(day, lessons)}. {found}."
+
+
+def _sought(day: str, days: list[str]) -> str:
+    """A list of days compared with one of them, up to where it is found."""
+    upto = days[: days.index(day) + 1] if day in days else days
+    return ", ".join(f"{other} {_yes(other == day)}" for other in upto)
 
 
 def _yes(holds: bool) -> str:
