@@ -154,7 +154,7 @@ def test_loss_counts_targets_and_nothing_else(model):
 def test_depth_gives_the_other_sizes():
     assert Shape.of_depth(4, 4096, 256) == Shape(depth=4, width=256, heads=4, vocabulary=4096, sequence=256)
     counts = GPT(Shape.of_depth(2, 100, 16)).parameters_by_kind()
-    assert counts == {"embedding": 100 * 128, "blocks": 2 * 12 * 128**2, "head": 100 * 128, "attached": 0}
+    assert counts == {"embedding": 100 * 128, "blocks": 2 * 12 * 128**2, "head": 100 * 128, "attached": 0, "zone": 0}
 
 
 def test_at_the_start_every_token_is_as_likely():

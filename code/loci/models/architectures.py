@@ -27,7 +27,7 @@ def build(name: str, shape: Shape, engram: dict, canonical: torch.Tensor, pad: i
     tables = {at: NgramTable(spec, at, shape.width, canonical, pad) for at in spec.layers}
     if name == "engram":
         torch.manual_seed(seed)
-        return GPT(shape, tables, attend)
+        return GPT(shape, tables, attend=attend)
     extra = sum(weight.numel() for table in tables.values() for weight in table.parameters())
     torch.manual_seed(seed)
     return GPT(shape, attend=attend, hidden=4 * shape.width + round(extra / (2 * shape.width * shape.depth)))

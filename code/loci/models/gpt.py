@@ -4,9 +4,9 @@ Of the nanochat class (github.com/karpathy/nanochat): RMSNorm without weights, a
 queries and keys normalised (QK norm, arXiv 2010.04245); squared-ReLU MLP (arXiv 2109.08668); untied head; logits softly capped at
 15 (arXiv 2408.00118). Depth is the one dial: width is 64 times the depth, a head is 64 wide.
 
-What is attached stands beside it: a module for a layer's input (an Engram table), vectors in front of the tokens (a memory zone).
-Memory sees memory, tokens see memory and the tokens before them; only tokens have logits. Without memory and modules the model
-is the plain one, bit for bit.
+What is attached stands beside it: a module for a layer's input (an Engram table), a zone that makes vectors in front of the
+tokens of what is remembered. Memory sees memory, tokens see memory and the tokens before them; only tokens have logits. Without
+memory and modules the model is the plain one, bit for bit.
 """
 
 from dataclasses import asdict, dataclass
@@ -127,10 +127,17 @@ class Block(nn.Module):
 
 class GPT(nn.Module):
     """The decoder. attached: modules by layer index, called as module(stream, tokens, cache) before the block; what they return
-    is added to the stream of the tokens. attend: the attention back-end. hidden: width of the MLPs, 0 for four times the
-    model's."""
+    is added to the stream of the tokens. zone: called as zone(what is remembered, embedding), gives a `Memory`. attend: the
+    attention back-end. hidden: width of the MLPs, 0 for four times the model's."""
 
-    def __init__(self, shape: Shape, attached: dict[int, nn.Module] | None = None, attend: Attend = sdpa, hidden: int = 0):
+    def __init__(
+        self,
+        shape: Shape,
+        attached: dict[int, nn.Module] | None = None,
+        zone: nn.Module | None = None,
+        attend: Attend = sdpa,
+        hidden: int = 0,
+    ):
         super().__init__()
         self.shape, self.attend = shape, attend
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
@@ -140,6 +147,7 @@ class GPT(nn.Module):
         if odd:
             raise UserError("model layers", f"{odd[0]} is outside the model", f"choose 0 to {shape.depth - 1}")
         self.attached = nn.ModuleDict({str(at): module for at, module in (attached or {}).items()})
+        self.zone = zone
         self.draw()
 
     @torch.no_grad()
@@ -154,8 +162,11 @@ class GPT(nn.Module):
             for zero in (block.out, block.down):
                 zero.weight.zero_()
 
-    def forward(self, tokens: torch.Tensor, memory: Memory | None = None, cache: Cache | None = None) -> torch.Tensor:
-        """Hidden states [B, T, width] of tokens [B, T]. The memory goes in with the first tokens of a cache and stays in it."""
+    def forward(self, tokens: torch.Tensor, memory=None, cache: Cache | None = None) -> torch.Tensor:
+        """Hidden states [B, T, width] of tokens [B, T]. memory: a `Memory`, what the zone makes one of, or None; it goes in with
+        the first tokens of a cache and stays in it."""
+        if memory is not None and not isinstance(memory, Memory):
+            memory = self.zone(memory, self.embedding)
         first = cache.length if cache else 0
         stream = norm(self.embedding(tokens))
         zone, present = 0, cache.present if cache else None
@@ -182,13 +193,13 @@ class GPT(nn.Module):
         """Logits [..., vocabulary] of hidden states [..., width], float32, softly capped."""
         return _CAP * torch.tanh(self.head(hidden).float() / _CAP)
 
-    def loss(self, tokens: torch.Tensor, targets: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
+    def loss(self, tokens: torch.Tensor, targets: torch.Tensor, memory=None) -> torch.Tensor:
         """Cross-entropy in nats of each target that is no padding (-1), flat: tokens and targets int64 [B, T]."""
         hidden, learnt = self(tokens, memory), targets >= 0
         return F.cross_entropy(self.logits(hidden[learnt]), targets[learnt], reduction="none")
 
     @torch.no_grad()
-    def generate(self, tokens: torch.Tensor, steps: int, memory: Memory | None = None) -> torch.Tensor:
+    def generate(self, tokens: torch.Tensor, steps: int, memory=None) -> torch.Tensor:
         """The most likely `steps` tokens [B, steps] after tokens [B, T], one at a time through the cache."""
         cache, out = Cache(), []
         for _ in range(steps):
@@ -204,4 +215,5 @@ class GPT(nn.Module):
             "blocks": sum(weight.numel() for weight in self.blocks.parameters()),
             "head": self.head.weight.numel(),
             "attached": sum(weight.numel() for weight in self.attached.parameters()),
+            "zone": sum(weight.numel() for weight in self.zone.parameters()) if self.zone is not None else 0,
         }

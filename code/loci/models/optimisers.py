@@ -85,10 +85,7 @@ class Optimisers:
         rates = rates or RATES[kind]
         narrow = (model.shape.width / _REFERENCE_WIDTH) ** -0.5
         self.names = {weight: name for name, weight in model.named_parameters()}
-        groups: dict[str, list[nn.Parameter]] = {"matrices": [], "embedding": [], "head": [], "scalars": [], "tables": []}
-        tables = {module.rows.weight for module in model.modules() if isinstance(module, NgramTable)}
-        for weight in self.names:
-            groups[self._group(weight, model, tables)].append(weight)
+        groups = _grouped(model)
         settings = [
             {"params": groups["embedding"], "lr": rates.embedding * narrow},
             {"params": groups["tables"], "lr": rates.embedding * narrow * _TABLE_FACTOR},
@@ -105,16 +102,6 @@ class Optimisers:
         for optimiser in self.all:
             for group in optimiser.param_groups:
                 group["highest"] = group["lr"]
-
-    @staticmethod
-    def _group(weight: nn.Parameter, model: GPT, tables: set) -> str:
-        if weight in tables:
-            return "tables"
-        if weight is model.embedding.weight:
-            return "embedding"
-        if weight is model.head.weight:
-            return "head"
-        return "matrices" if weight.ndim == 2 else "scalars"
 
     def step(self, share: float) -> None:
         """Move all weights at `share` of their highest rates, and forget the gradients."""
@@ -146,3 +133,20 @@ class Optimisers:
                     }
                     if found:
                         optimiser.state[weight] = {what: value.clone() for what, value in found.items()}
+
+
+def _grouped(model: GPT) -> dict[str, list[nn.Parameter]]:
+    """The weights of a model by what moves them; what is neither a linear map nor an embedding counts among the scalars."""
+    kinds = {"tables": [], "embedding": [], "head": [model.head.weight], "matrices": [], "scalars": []}
+    taken = {model.head.weight}
+    for module in model.modules():
+        if isinstance(module, NgramTable):
+            kinds["tables"].append(module.rows.weight)
+            taken.add(module.rows.weight)
+    for module in model.modules():
+        kind = {nn.Linear: "matrices", nn.Embedding: "embedding"}.get(type(module))
+        if kind and module.weight not in taken:
+            kinds[kind].append(module.weight)
+            taken.add(module.weight)
+    kinds["scalars"] = [weight for weight in model.parameters() if weight not in taken]
+    return kinds

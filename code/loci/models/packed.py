@@ -10,18 +10,18 @@ from tokenizers import Tokenizer
 
 from loci.errors import UserError
 from loci.models.bpe import BOS
-from loci.models.gpt import Memory
 
 _CHUNK = 1000  # documents given to the tokenizer at once
 
 
 @dataclass(frozen=True)
 class Batch:
-    """tokens int64 [B, T]; targets int64 [B, T], -1 for what is not learnt; memory in front of the tokens, or None."""
+    """tokens int64 [B, T]; targets int64 [B, T], -1 for what is not learnt; what is remembered in front of the tokens, as the
+    model's zone takes it, or None."""
 
     tokens: torch.Tensor
     targets: torch.Tensor
-    memory: Memory | None = None
+    memory: object = None
 
 
 class Source(Protocol):
