@@ -1,0 +1,180 @@
+"""Documents read through a window, and what is remembered of the text that has left it.
+
+A window is T tokens of one document. Everything before it is evicted: its sentences' triplets (of sentences that ended before the
+window began) can stand in the memory zone, or its tokens can. Each token of a document is the target of one window.
+"""
+
+import random
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+
+from loci.errors import UserError
+from loci.memories.triplet_store import TripletStore
+from loci.models.bpe import BOS
+from loci.models.packed import Batch
+from loci.models.zones import NOTHING, OldTokens, TripletIds
+from loci.worlds.prose_records import Document, Triplet
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """ids: token ids, <|bos|> first. ends: for each sentence, the number of tokens up to its end. triplets: of each sentence."""
+
+    doc_id: str
+    ids: tuple[int, ...]
+    ends: tuple[int, ...]
+    triplets: tuple[tuple[Triplet, ...], ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Tokens start to start + T of a document, and what stood when it began, the latest last."""
+
+    document: ReadDocument
+    start: int
+    standing: tuple[Triplet, ...]
+
+
+def read(document: Document, tokenizer: Tokenizer, extracted: Sequence[Sequence[Triplet]] | None = None) -> ReadDocument:
+    """A document as tokens, with its gold triplets, or with `extracted` ones, a list for each sentence."""
+    encoded = tokenizer.encode(document.text, add_special_tokens=False)
+    ends, at = [], 0
+    for _, end in document.spans():
+        while at < len(encoded.offsets) and encoded.offsets[at][1] <= end:
+            at += 1
+        ends.append(at + 1)  # <|bos|> stands before
+    triplets = [sentence.triplets for sentence in document.sentences] if extracted is None else extracted
+    if len(triplets) != len(ends):
+        raise UserError(document.doc_id, f"has {len(ends)} sentences, extracted are {len(triplets)}", "extract again")
+    ids = (tokenizer.token_to_id(BOS), *encoded.ids)
+    return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets))
+
+
+def windows(documents: Iterable[ReadDocument], length: int, many: Collection[str]) -> list[Window]:
+    """All windows of documents, each T = `length` tokens on; the last of a document may be shorter."""
+    out = []
+    for document in documents:
+        store, sentence = TripletStore(many), 0
+        told: dict[Triplet, tuple[int, int]] = {}  # where each was said last: sentence, place in it
+        for start in range(0, len(document.ids) - 1, length):
+            while sentence < len(document.ends) and document.ends[sentence] <= start:
+                for place, triplet in enumerate(document.triplets[sentence]):
+                    store.add(triplet)
+                    told[store.canonical(triplet)] = sentence, place
+                sentence += 1
+            out.append(Window(document, start, tuple(sorted(store, key=told.__getitem__))))
+    return out
+
+
+class Parts:
+    """Triplets as token ids of their parts, each made once."""
+
+    def __init__(self, tokenizer: Tokenizer, longest: int):
+        self.tokenizer, self.longest = tokenizer, longest
+        self._known: dict[str, list[int]] = {}
+
+    def of(self, triplet: Triplet) -> list[list[int]]:
+        """Ids of subject, relation and object, NOTHING behind their ends: [3][longest]. What is longer is cut off."""
+        return [self._ids(text) for text in (triplet.subject, triplet.relation.replace("_", " "), triplet.object)]
+
+    def _ids(self, text: str) -> list[int]:
+        if text not in self._known:
+            ids = self.tokenizer.encode(f" {text}", add_special_tokens=False).ids[: self.longest]
+            self._known[text] = ids + [NOTHING] * (self.longest - len(ids))
+        return self._known[text]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """How what has left the window is remembered.
+
+    what: "nothing", "triplets" or "tokens". most: triplets that stand in the zone (the latest), or tokens that it is made of.
+    dropped: share of windows that are trained without any triplet; lost: share of the others' triplets that are missing.
+    """
+
+    what: str
+    most: int
+    dropped: float = 0.0
+    lost: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.what not in ("nothing", "triplets", "tokens"):
+            raise UserError(f"remembered: {self.what}", "is not known", "use nothing, triplets or tokens")
+        if self.what != "nothing" and self.most < 1:
+            raise UserError("remembered.most", f"is {self.most}", "give at least 1")
+
+
+def batch_of(chosen: Sequence[Window], length: int, how: Remembered, parts: Parts, rng: random.Random | None = None) -> Batch:
+    """Windows as a batch. rng: for what training leaves out; None leaves nothing out."""
+    tokens = torch.zeros(len(chosen), length, dtype=torch.int64)
+    targets = torch.full((len(chosen), length), -1)
+    for row, window in enumerate(chosen):
+        ids = torch.tensor(window.document.ids[window.start : window.start + length + 1])
+        tokens[row, : len(ids) - 1] = ids[:-1]
+        targets[row, : len(ids) - 1] = ids[1:]
+    if how.what == "nothing":
+        return Batch(tokens, targets)
+    if how.what == "tokens":
+        return Batch(tokens, targets, old_tokens(chosen, how.most))
+    kept = [_kept(window.standing, how, rng) for window in chosen]
+    return Batch(tokens, targets, triplet_ids(kept, parts))
+
+
+def old_tokens(chosen: Sequence[Window], most: int) -> OldTokens:
+    """The latest evicted tokens of each window."""
+    ids = torch.full((len(chosen), most), NOTHING)
+    for row, window in enumerate(chosen):
+        old = window.document.ids[max(0, window.start - most) : window.start]
+        if old:
+            ids[row, -len(old) :] = torch.tensor(old)
+    return OldTokens(ids)
+
+
+def triplet_ids(kept: Sequence[Sequence[Triplet]], parts: Parts) -> TripletIds:
+    """Triplets of each window, the latest last, as ids for the zone."""
+    most = max(map(len, kept), default=0)
+    ids = torch.full((len(kept), most, 3, parts.longest), NOTHING)
+    denied = torch.zeros(len(kept), most, dtype=torch.bool)
+    age = torch.zeros(len(kept), most, dtype=torch.int64)
+    for row, triplets in enumerate(kept):
+        for at, triplet in enumerate(triplets):
+            ids[row, at] = torch.tensor(parts.of(triplet))
+            denied[row, at] = triplet.polarity == "no"
+            age[row, at] = len(triplets) - 1 - at
+    return TripletIds(ids, denied, age)
+
+
+def _kept(standing: Sequence[Triplet], how: Remembered, rng: random.Random | None) -> Sequence[Triplet]:
+    latest = standing[-how.most :]
+    if rng is None:
+        return latest
+    if rng.random() < how.dropped:
+        return ()
+    return [triplet for triplet in latest if rng.random() >= how.lost]
+
+
+class Windows:
+    """Windows as training batches, in a new order each epoch (a `Source`). size: windows a batch."""
+
+    def __init__(self, found: list[Window], length: int, size: int, how: Remembered, parts: Parts, seed: int):
+        if len(found) < size:
+            raise UserError("corpus", f"has {len(found)} windows, a batch takes {size}", "make it with more words")
+        self.found, self.length, self.size = found, length, size
+        self.how, self.parts, self.seed = how, parts, seed
+        self.position = {"epoch": 0, "batch": 0}
+        self._order: tuple[int, list[int]] = (-1, [])
+
+    def next(self) -> Batch:
+        """The next windows; what is left of an epoch that no longer fills a batch is left out."""
+        epoch, at = self.position["epoch"], self.position["batch"]
+        if (at + 1) * self.size > len(self.found):
+            epoch, at = epoch + 1, 0
+        if self._order[0] != epoch:
+            generator = torch.Generator().manual_seed(1_000_003 * self.seed + epoch)
+            self._order = epoch, torch.randperm(len(self.found), generator=generator).tolist()
+        self.position = {"epoch": epoch, "batch": at + 1}
+        chosen = [self.found[one] for one in self._order[1][at * self.size : (at + 1) * self.size]]
+        return batch_of(chosen, self.length, self.how, self.parts, random.Random(f"left out:{self.seed}:{epoch}:{at}"))

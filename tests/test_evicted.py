@@ -1,0 +1,127 @@
+"""Windows over documents: every token is a target once, nothing of a window stands in its memory, the latest facts stay."""
+
+import random
+from itertools import pairwise
+
+import pytest
+import torch
+
+from loci.bench.evicted import Parts, Remembered, Windows, batch_of, read, windows
+from loci.errors import UserError
+from loci.memories.triplet_store import TripletStore
+from loci.models.bpe import train_bpe
+from loci.models.zones import NOTHING
+from loci.worlds.prose import document
+from loci.worlds.prose_lexicon import relations
+
+MANY = {relation.id for relation in relations().values() if relation.many}
+LENGTH = 32
+DOCUMENTS = [document(index, 0, "train") for index in range(6)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_bpe([one.text for one in DOCUMENTS], 500)
+
+
+@pytest.fixture(scope="module")
+def found(tokenizer):
+    return windows([read(one, tokenizer) for one in DOCUMENTS], LENGTH, MANY)
+
+
+def test_sentences_end_where_their_tokens_end(tokenizer):
+    for one in DOCUMENTS:
+        read_ = read(one, tokenizer)
+        assert len(read_.ends) == len(one.sentences) and read_.ends[-1] == len(read_.ids)
+        for (_, end), count in zip(one.spans(), read_.ends, strict=True):
+            assert tokenizer.decode(list(read_.ids[1:count])) == one.text[:end]
+
+
+def test_every_token_is_a_target_once(found, tokenizer):
+    by_document: dict[str, list[int]] = {}
+    for window in found:
+        targets = batch_of([window], LENGTH, Remembered("nothing", 0), Parts(tokenizer, 6)).targets[0]
+        by_document.setdefault(window.document.doc_id, []).extend(targets[targets >= 0].tolist())
+    for one in DOCUMENTS:
+        assert by_document[one.doc_id] == list(read(one, tokenizer).ids[1:])
+
+
+def test_what_stands_was_said_before_the_window(found):
+    seen = 0
+    for window in found:
+        document_ = window.document
+        past = [at for at, end in enumerate(document_.ends) if end <= window.start]
+        told = [triplet for at in past for triplet in document_.triplets[at]]
+        store = TripletStore(MANY)
+        store.update(told)
+        assert sorted(map(str, window.standing)) == sorted(map(str, store))
+        last = [max(at for at, one in enumerate(told) if one == triplet) for triplet in window.standing]
+        assert all(one < other for one, other in pairwise(last))
+        seen += len(window.standing)
+    assert seen > 100 and not found[0].standing
+
+
+def test_triplets_of_a_window_are_its_latest(found, tokenizer):
+    parts, how = Parts(tokenizer, 6), Remembered("triplets", 5)
+    window = max(found, key=lambda one: len(one.standing))
+    first = next(one for one in found if not one.standing)
+    given = batch_of([window, first], LENGTH, how, parts).memory
+    assert given.present.tolist() == [[True] * 5, [False] * 5] and given.age[0].tolist() == [4, 3, 2, 1, 0]
+    for at, triplet in enumerate(window.standing[-5:]):
+        words = [[one for one in part if one != NOTHING] for part in given.parts[0, at].tolist()]
+        wanted = (triplet.subject, triplet.relation.replace("_", " "), triplet.object)
+        for ids, text in zip(words, wanted, strict=True):
+            assert f" {text}".startswith(tokenizer.decode(ids)) and (len(ids) == 6 or tokenizer.decode(ids) == f" {text}")
+        assert bool(given.denied[0, at]) == (triplet.polarity == "no")
+
+
+def test_old_tokens_are_those_right_before_the_window(found, tokenizer):
+    window = found[3]
+    ids = batch_of([window, found[0]], LENGTH, Remembered("tokens", 50), Parts(tokenizer, 6)).memory.ids
+    assert ids[0].tolist() == list(window.document.ids[window.start - 50 : window.start])
+    assert ids[1].tolist() == [NOTHING] * 50
+
+
+def test_training_leaves_out_what_it_is_told_to(found, tokenizer):
+    how, parts = Remembered("triplets", 40, dropped=0.5, lost=0.25), Parts(tokenizer, 6)
+    full = [window for window in found if len(window.standing) >= 10]
+    kept = [
+        batch_of([window], LENGTH, how, parts, random.Random(seed)).memory.present.sum().item() / min(40, len(window.standing))
+        for seed, window in enumerate(full * 8)
+    ]
+    empty = sum(share == 0 for share in kept) / len(kept)
+    some = [share for share in kept if share]
+    assert 0.4 < empty < 0.6 and 0.7 < sum(some) / len(some) < 0.8
+    assert torch.equal(
+        batch_of(full[:3], LENGTH, how, parts, random.Random(1)).memory.parts,
+        batch_of(full[:3], LENGTH, how, parts, random.Random(1)).memory.parts,
+    )
+
+
+def test_training_batches_go_through_all_windows(found, tokenizer):
+    source = Windows(found, LENGTH, 4, Remembered("nothing", 0), Parts(tokenizer, 6), seed=0)
+    seen = [tuple(row.tolist()) for _ in range(len(found) // 4) for row in source.next().tokens]
+    assert len(set(seen)) == len(seen) and source.position == {"epoch": 0, "batch": len(found) // 4}
+    source.next()
+    assert source.position == {"epoch": 1, "batch": 1}
+    again = Windows(found, LENGTH, 4, Remembered("nothing", 0), Parts(tokenizer, 6), seed=0)
+    again.position = {"epoch": 0, "batch": 2}
+    assert tuple(again.next().tokens[0].tolist()) == seen[8]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Remembered("pictures", 3), r"remembered: pictures: is not known; use nothing, triplets or tokens"),
+        (lambda: Remembered("triplets", 0), r"remembered\.most: is 0; give at least 1"),
+        (lambda: Windows([], 8, 2, Remembered("nothing", 0), None, 0), r"corpus: has 0 windows, a batch takes 2"),
+    ],
+)
+def test_bad_settings_are_named(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+def test_extracted_triplets_of_other_sentences_are_refused(tokenizer):
+    with pytest.raises(UserError, match=r"has \d+ sentences, extracted are 1; extract again"):
+        read(DOCUMENTS[0], tokenizer, [[]])
