@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from loci.bench.evicted import Parts, Remembered, Windows, batch_of, read, windows
+from loci.bench.evicted import Parts, Remembered, Windows, batch_of, fact_targets, read, windows
 from loci.errors import UserError
 from loci.memories.triplet_store import TripletStore
 from loci.models.bpe import train_bpe
@@ -59,6 +59,33 @@ def test_what_stands_was_said_before_the_window(found):
         assert all(one < other for one, other in pairwise(last))
         seen += len(window.standing)
     assert seen > 100 and not found[0].standing
+
+
+def test_objects_are_found_where_they_are_named(found, tokenizer):
+    """Each mention decodes to a name of its object; targets that count are mentions of what stood, in this window."""
+    named = stated = 0
+    for one in DOCUMENTS:
+        read_ = read(one, tokenizer)
+        stated += sum(triplet.polarity == "yes" for sentence in one.sentences for triplet in sentence.triplets)
+        for first, count, triplet in read_.mentions:
+            said = tokenizer.decode(list(read_.ids[first : first + count])).strip(" .,;?!'\n").casefold()
+            names = {triplet.object, triplet.object.removeprefix("the "), triplet.object.split()[0]}
+            assert said.removesuffix("'s") in {name.casefold() for name in names}, (said, triplet)
+            named += 1
+    assert named > 0.8 * stated
+    counted = 0
+    for window in found:
+        marked = {window.start + 1 + at for at in fact_targets(window, LENGTH).nonzero().flatten().tolist()}
+        stood = {(one.subject, one.relation, one.object) for one in window.standing}
+        wanted = {
+            token
+            for first, count, fact in window.document.mentions
+            for token in range(first, first + count)
+            if (fact.subject, fact.relation, fact.object) in stood and window.start < token <= window.start + LENGTH
+        }
+        assert marked == wanted
+        counted += len(marked)
+    assert counted > 30
 
 
 def test_triplets_of_a_window_are_its_latest(found, tokenizer):

@@ -5,7 +5,8 @@ window began) can stand in the memory zone, or its tokens can. Each token of a d
 """
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,12 +22,14 @@ from loci.worlds.prose_records import Document, Triplet
 
 @dataclass(frozen=True)
 class ReadDocument:
-    """ids: token ids, <|bos|> first. ends: for each sentence, the number of tokens up to its end. triplets: of each sentence."""
+    """ids: token ids, <|bos|> first. ends: for each sentence, the number of tokens up to its end. triplets: of each sentence.
+    mentions: (first token, number of tokens, gold triplet) wherever a sentence names the object of a fact that holds."""
 
     doc_id: str
     ids: tuple[int, ...]
     ends: tuple[int, ...]
     triplets: tuple[tuple[Triplet, ...], ...]
+    mentions: tuple[tuple[int, int, Triplet], ...]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,33 @@ def read(document: Document, tokenizer: Tokenizer, extracted: Sequence[Sequence[
     if len(triplets) != len(ends):
         raise UserError(document.doc_id, f"has {len(ends)} sentences, extracted are {len(triplets)}", "extract again")
     ids = (tokenizer.token_to_id(BOS), *encoded.ids)
-    return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets))
+    found = tuple(_mentions(document, encoded.offsets))
+    return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets), found)
+
+
+def _mentions(document: Document, offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Triplet]]:
+    """Tokens that name the object of a fact, by the longest of its names that the sentence holds; the last one counts."""
+    firsts = [first for first, _ in offsets]
+    for sentence, (start, end) in zip(document.sentences, document.spans(), strict=True):
+        text = document.text[start:end].casefold()
+        for triplet in sentence.triplets:
+            names = (triplet.object, triplet.object.removeprefix("the "), triplet.object.split()[0])
+            at, name = next(((text.rfind(name.casefold()), name) for name in names if name.casefold() in text), (-1, ""))
+            if triplet.polarity == "yes" and at >= 0:
+                # A token begins with the blank before its word: <|bos|> stands before all of them.
+                first = bisect_right(firsts, start + at)
+                last = bisect_left(firsts, start + at + len(name))
+                yield first, last - first + 1, triplet
+
+
+def fact_targets(window: Window, length: int) -> torch.Tensor:
+    """Targets of a window that name the object of a fact which stood when the window began: bool [T]."""
+    marked, standing = torch.zeros(length, dtype=torch.bool), {(one.subject, one.relation, one.object) for one in window.standing}
+    for first, count, triplet in window.document.mentions:
+        if (triplet.subject, triplet.relation, triplet.object) in standing:
+            begin = first - 1 - window.start  # the target at position t is token t + 1
+            marked[max(0, begin) : max(0, min(length, begin + count))] = True
+    return marked
 
 
 def windows(documents: Iterable[ReadDocument], length: int, many: Collection[str]) -> list[Window]:
