@@ -30,7 +30,7 @@ smoke: $(STAMP) ## the whole workflow with a tiny model made in the run; its num
 sweeps: $(STAMP) ## selection on development users; not part of reproduce
 	$(RUN)/snakemake --cores all --config profile=$(PROFILE) -- sweeps
 
-benchmarks: $(STAMP) ## speed of the row writers; not part of reproduce
+benchmarks: $(STAMP) ## speed of the row writers and of training from scratch; not part of reproduce
 	$(RUN)/snakemake --cores all --config profile=$(PROFILE) -- benchmarks
 
 figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPRODUCE from results/reference

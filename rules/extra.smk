@@ -16,6 +16,7 @@ rule sweeps:
 rule benchmarks:
     input:
         f"{OUT}/bench/row_write.json",
+        f"{OUT}/bench/pretrain.json",
 
 
 rule sweep_rows:
@@ -296,3 +297,23 @@ rule row_write:
         "python benchmarks/row_write.py {params.options} --out {output}"
     shell:
         "python benchmarks/row_write.py {params.options} --out {output} > {log} 2>&1"
+
+
+rule bench_pretrain:
+    output:
+        f"{OUT}/bench/pretrain.json",
+    log:
+        f"logs/{PROFILE}/bench_pretrain.log",
+    benchmark:
+        f"{OUT}/benchmarks/bench_pretrain.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_hash(Path(workflow.basedir) / "benchmarks" / "pretrain.py"),
+        settings=settings_of("pretrain"),
+        options=f"--config {CONFIG}",
+    message:
+        "python benchmarks/pretrain.py {params.options} --out {output}"
+    shell:
+        "python benchmarks/pretrain.py {params.options} --out {output} > {log} 2>&1"

@@ -1,5 +1,6 @@
 """The steps that train from scratch: tokenizer, every model, a kill in the middle, and what they refuse."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -86,6 +87,17 @@ def test_a_killed_run_goes_on_to_the_same_bytes(folder, tmp_path):
         del found["provenance"]
     assert results[0] == results[1]
     assert (whole / "engram.safetensors").read_bytes() == (cut / "engram.safetensors").read_bytes()
+
+
+def test_the_benchmark_times_every_variant(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location("bench_pretrain", ROOT / "benchmarks" / "pretrain.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    benchmark.main(["--config", str(CONFIG / "smoke.yaml"), "--steps", "2", "--out", str(tmp_path / "pretrain.json")])
+    found = read_result(tmp_path / "pretrain.json")
+    assert [(one["model"], one["optimiser"]) for one in found["items"]] == list(benchmark.VARIANTS)
+    assert all(one["tokens_per_s"] > 0 and 0 < one["share_of_peak"] < 1 for one in found["items"])
+    assert found["metrics"]["peak_gflops"] > 0 and "what matrix products alone reach" in capsys.readouterr().out
 
 
 def test_what_cannot_be_read_is_named(folder, tmp_path):
