@@ -38,6 +38,7 @@ class Provenance:
             "cpu": cpu_name(),
             "gpu": gpu,
             "threads": torch.get_num_threads() if torch else 1,
+            "products": products.library() if (products := sys.modules.get("loci.models.products")) else None,
             "wall_seconds": round(time.monotonic() - self._start, 2),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "input_sha256": {name: sha256_file(path) for name, path in sorted(self._inputs.items())},

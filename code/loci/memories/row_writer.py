@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from loci.memories.row_examples import ContextExamples
+from loci.models.products import linear
 from loci.models.rows import RowMap
 
 _CHECK_CHUNK = 64
@@ -101,7 +102,7 @@ def optimise(
         place = (group, owner[wanted], place[2][wanted])
         tokens = torch.cat([known.rivals[place].flatten(), targets[wanted]]).unique()
         among = torch.searchsorted(tokens, targets[wanted])
-        logits = F.linear(hidden[wanted], head.weight[tokens], None if head.bias is None else head.bias[tokens])
+        logits = linear(hidden[wanted], head.weight[tokens], None if head.bias is None else head.bias[tokens])
         loss = F.cross_entropy(logits, among)
         optimiser.zero_grad()
         loss.backward()

@@ -14,6 +14,7 @@ from safetensors.torch import save as to_safetensors
 
 from loci.errors import UserError
 from loci.models.base import Base
+from loci.models.products import quicken
 from loci.results import write_bytes
 
 # By parts of a block, for the families that tests and profiles use.
@@ -84,6 +85,7 @@ class LoraSlot:
         config = LoraConfig(r=spec.rank, lora_alpha=spec.scale * spec.rank, target_modules=targets, bias="none")
         with torch.random.fork_rng(devices=[]):
             inject_adapter_in_model(config, base.model, adapter_name="slot")
+        quicken(base.model)
         self._layers = [module for module in base.model.modules() if isinstance(module, BaseTunerLayer)]
         self.parameters = {key.replace(".slot.", "."): weight for key, weight in base.model.named_parameters() if ".lora_" in key}
         self.put(None)

@@ -51,6 +51,7 @@ def use_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a check for faults in kernels; a tenth of a training step
 
 
 def quiet_transformers() -> ModuleType:
@@ -63,6 +64,8 @@ def quiet_transformers() -> ModuleType:
 
 
 def _load(name: str, folder: Path | None, model_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
+    from loci.models.products import quicken  # torch takes seconds
+
     folder = Path(folder or MODELS / name)
     manifest = verify(folder, name)
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing after this point may ask the hub, not even for a newer revision
@@ -72,4 +75,5 @@ def _load(name: str, folder: Path | None, model_class: str) -> tuple[PreTrainedM
         folder, local_files_only=True, dtype="float32", attn_implementation="sdpa"
     )
     model.eval().requires_grad_(False)
+    quicken(model)
     return model, tokenizer, manifest["files"][WEIGHTS]

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from loci.errors import UserError
 from loci.models.addressing import Addressing, canonical_ids
+from loci.models.products import linear
 from loci.models.rows import RowBatch, RowMap
 
 _CONV_TAPS = 4
@@ -100,11 +101,11 @@ class Graft:
 
     def gated_value(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """gate * W_V e for P positions: hidden [P, d], embedding e [P, O*D] -> [P, d]."""
-        return self.gate(hidden, embedding).unsqueeze(-1) * (embedding @ self.w_value.T)
+        return self.gate(hidden, embedding).unsqueeze(-1) * linear(embedding, self.w_value)
 
     def gate(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """Gate in (0, 1) for P positions: hidden [P, d], embedding e [P, O*D] -> [P]."""
-        key = embedding @ self.w_key.T
+        key = linear(embedding, self.w_key)
         score = (_rms_norm(hidden) * _rms_norm(key)).sum(-1) / self.width**0.5
         # sqrt has no gradient at 0, where an empty embedding lands; the floor leaves every other score as it is.
         return torch.sigmoid(score.sign() * score.abs().clamp_min(1e-12).sqrt())

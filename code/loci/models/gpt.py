@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from loci.errors import UserError
 from loci.models.attention import Attend, sdpa
+from loci.models.products import Linear
 
 _HEAD = 64  # width of a head
 _CAP = 15.0  # of logits
@@ -94,12 +95,12 @@ class Block(nn.Module):
     def __init__(self, shape: Shape, hidden: int):
         super().__init__()
         self.heads = shape.heads
-        self.query = nn.Linear(shape.width, shape.width, bias=False)  # apart: Muon makes each matrix orthogonal for itself
-        self.key = nn.Linear(shape.width, shape.width, bias=False)
-        self.value = nn.Linear(shape.width, shape.width, bias=False)
-        self.out = nn.Linear(shape.width, shape.width, bias=False)
-        self.up = nn.Linear(shape.width, hidden, bias=False)
-        self.down = nn.Linear(hidden, shape.width, bias=False)
+        self.query = Linear(shape.width, shape.width, bias=False)  # apart: Muon makes each matrix orthogonal for itself
+        self.key = Linear(shape.width, shape.width, bias=False)
+        self.value = Linear(shape.width, shape.width, bias=False)
+        self.out = Linear(shape.width, shape.width, bias=False)
+        self.up = Linear(shape.width, hidden, bias=False)
+        self.down = Linear(hidden, shape.width, bias=False)
 
     def forward(self, stream, memory: int, present, attend: Attend, past, turn):
         """stream [B, M + T, width], of which the first `memory` are the memory zone (0 once that has been read). past: keys and
@@ -142,7 +143,7 @@ class GPT(nn.Module):
         self.shape, self.attend = shape, attend
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
         self.blocks = nn.ModuleList(Block(shape, hidden or 4 * shape.width) for _ in range(shape.depth))
-        self.head = nn.Linear(shape.width, shape.vocabulary, bias=False)
+        self.head = Linear(shape.width, shape.vocabulary, bias=False)
         odd = [at for at in attached or {} if not 0 <= at < shape.depth]
         if odd:
             raise UserError("model layers", f"{odd[0]} is outside the model", f"choose 0 to {shape.depth - 1}")

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from loci.errors import UserError
 from loci.models.gpt import Cache, norm
+from loci.models.products import Linear
 
 _TAPS = 4
 _STRIDE = 10_007  # between the seeds of two layers, as published
@@ -108,8 +109,8 @@ class NgramTable(nn.Module):
         self.pad = int(dense[pad])
         self.rows = nn.Embedding(int(sizes.sum()), spec.row_dim)
         joined = sizes.numel() * spec.row_dim
-        self.key = nn.Linear(joined, width, bias=False)
-        self.value = nn.Linear(joined, width, bias=False)
+        self.key = Linear(joined, width, bias=False)
+        self.value = Linear(joined, width, bias=False)
         self.taps = nn.Parameter(torch.zeros(width, 1, _TAPS))
         self.silenced = False
         bound = (3 / joined) ** 0.5

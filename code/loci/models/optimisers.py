@@ -144,7 +144,7 @@ def _grouped(model: GPT) -> dict[str, list[nn.Parameter]]:
             kinds["tables"].append(module.rows.weight)
             taken.add(module.rows.weight)
     for module in model.modules():
-        kind = {nn.Linear: "matrices", nn.Embedding: "embedding"}.get(type(module))
+        kind = "matrices" if isinstance(module, nn.Linear) else "embedding" if isinstance(module, nn.Embedding) else ""
         if kind and module.weight not in taken:
             kinds[kind].append(module.weight)
             taken.add(module.weight)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from loci.errors import UserError
 from loci.models.gpt import Memory, norm
+from loci.models.products import Linear
 
 _PARTS = 3  # subject, relation, object
 AGES = 128  # triplets that came since; older ones count as this old
@@ -49,9 +50,9 @@ class _Triplets(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.join = nn.Linear(_PARTS * width, width, bias=False)
-        self.up = nn.Linear(width, 4 * width, bias=False)
-        self.down = nn.Linear(4 * width, width, bias=False)
+        self.join = Linear(_PARTS * width, width, bias=False)
+        self.up = Linear(width, 4 * width, bias=False)
+        self.down = Linear(4 * width, width, bias=False)
         self.denied = nn.Parameter(torch.zeros(width))
         self.age = nn.Embedding(AGES, width)
         bound = (3 / width) ** 0.5
@@ -108,7 +109,7 @@ class Pooled(nn.Module):
     def __init__(self, width: int, each: int):
         super().__init__()
         self.each = each
-        self.project = nn.Linear(width, width, bias=False)
+        self.project = Linear(width, width, bias=False)
         with torch.no_grad():
             self.project.weight.copy_(torch.eye(width))
 
@@ -127,10 +128,10 @@ class Summary(nn.Module):
         self.each = each
         self.question = nn.Parameter(torch.randn(width))
         self.place = nn.Parameter(torch.randn(each, width) * 0.1)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.up = nn.Linear(width, 4 * width, bias=False)
-        self.down = nn.Linear(4 * width, width, bias=False)
+        self.key = Linear(width, width, bias=False)
+        self.value = Linear(width, width, bias=False)
+        self.up = Linear(width, 4 * width, bias=False)
+        self.down = Linear(4 * width, width, bias=False)
 
     def forward(self, given: OldTokens, embedding: nn.Embedding) -> Memory:
         """The memory zone: [B, E // each, width]."""
