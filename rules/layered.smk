@@ -17,7 +17,7 @@ rule train_reader:
         f"{OUT}/benchmarks/train_reader.{{reader}}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(2600),
     params:
         code=code_of("train_reader.py"),
         settings=settings_of("base", "people", "reader"),
@@ -45,7 +45,7 @@ rule write_recited:
         f"{OUT}/benchmarks/write_recited.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(2000),
     params:
         code=code_of("write_recited.py"),
         settings=settings_of("base", "people", "engram", "write", "reader"),
@@ -70,7 +70,7 @@ rule tune_users:
         f"{OUT}/benchmarks/tune_users.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(2800),
     params:
         code=code_of("tune_users.py"),
         settings=settings_of("base", "people", "user_lora"),
@@ -98,7 +98,7 @@ rule ask_layered:
         f"{OUT}/benchmarks/ask_layered.{{reader}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=5000,
+        mem_mb=peak_mb(3700),
     params:
         code=code_of("ask_layered.py"),
         settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "user_lora", "layered"),
@@ -132,7 +132,7 @@ rule trace_firing:
         f"{OUT}/benchmarks/trace_firing.{{reader}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(1500),
     params:
         code=code_of("trace_firing.py"),
         settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "user_lora", "layered"),
@@ -189,7 +189,7 @@ rule measure_contamination:
         f"{OUT}/benchmarks/measure_contamination.tsv"
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=peak_mb(2500),
     params:
         code=code_of("measure_contamination.py"),
         settings=settings_of("base", "people", "engram", "matrix", "reader", "user_lora", "side_effects"),
