@@ -38,6 +38,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def described(study: dict) -> str:
     """What a variant changes, as its results file tells it."""
     variant = study["config"]["variant"]
+    if "world" in variant:
+        return f"the profile's own reader, {variant['world']} world"
     changes = [f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in variant.items()]
     return "; ".join(changes) or f"the profile's: reader recite; rank {study['config']['reader']['rank']}"
 

@@ -57,16 +57,18 @@ def promote(path: Path, target: Path) -> None:
         write_bytes(target, path.read_bytes())
 
 
-def rule_costs(folder: Path, known: dict[str, dict]) -> dict:
+def rule_costs(folder: Path, known: dict[str, dict], cores: int) -> dict:
     """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again;
-    selection and timings are not the default run."""
+    selection and timings are not the default run. cores: that one job takes. The default run is counted in seconds of a machine
+    of two cores, both at work."""
     rules = dict(known)
     for path in sorted(folder.glob("*.tsv")):
         names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
-        rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1)}
-    default = sum(cost["seconds"] for rule, cost in rules.items() if rule.partition(".")[0] not in _NOT_DEFAULT)
+        rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1), "cores": cores}
+    counted = [cost for rule, cost in rules.items() if rule.partition(".")[0] not in _NOT_DEFAULT]
+    default = sum(cost["seconds"] * cost["cores"] for cost in counted) / 2
     return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": dict(sorted(rules.items()))}
 
 
@@ -84,7 +86,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_ledger(args.to / "summary.json", entries)
     costs = args.to / "rule_costs.json"
     known = read_json(costs, "restore it from the repository")["rules"] if args.rule and costs.exists() else {}
-    write_json(costs, rule_costs(args.source / "benchmarks", known))
+    made = [read_result(path)["provenance"] for path in files if path.suffix == ".json"]
+    cores = max(about.get("threads", 1) for about in made)
+    write_json(costs, rule_costs(args.source / "benchmarks", known, cores))
     print(f"{args.to}: {len(files)} files promoted, {len(entries)} numbers in its ledger; `make figures` draws from it")
 
 

@@ -39,18 +39,19 @@ CONDITIONS = {"recite": ("ke", "k", "kgold", "gold"), "trace": ("ke", "k", "gold
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from the profile's reciting reader; 0 or "" for what does not."""
+    """What differs from the profile's reciting reader; 0 or "" for what does not. world: whose people the profile's own reader is
+    asked about, with nothing trained; "" for a training and people of the personal world."""
 
     reader: str = "recite"
     rank: int = 0
     targets: str = ""
     without: tuple[str, ...] = ()
-    world: str = "personal"
+    world: str = ""
 
     @property
     def trained(self) -> bool:
-        """A reader is trained on the personal world; people of another one are asked by the frozen reader."""
-        return self.world == "personal"
+        """Whether the variant trains a reader of its own."""
+        return not self.world
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -137,12 +138,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     sweep, variant = read_variant(args.sweep, args.variant)
     if variant.trained != (args.adapter is None):
-        raise UserError("--adapter", f"does not fit variant {args.variant}", "give it for another world, and only there")
+        raise UserError("--adapter", f"does not fit variant {args.variant}", "give it to variants with a world, and only to them")
     inputs = {"sweep": args.sweep} | ({"adapter": args.adapter} if args.adapter else {})
     provenance = Provenance(Path(__file__), inputs)
     use_threads(settings["threads"])
     about, seed = settings["reader"], settings["people"]["seed"]
-    users = list(iter_users(variant.world, "dev", range(sweep["users"]), seed))
+    users = list(iter_users(variant.world or "personal", "dev", range(sweep["users"]), seed))
     sizes = sweep["questions"]
     asked = {user.uid: [one for one in sample_questions(user, sizes, _SEED) if one.form == "question"] for user in users}
     spec = LoraSpec(variant.rank or about["rank"], variant.targets or about["targets"])
