@@ -17,6 +17,7 @@ rule benchmarks:
     input:
         f"{OUT}/bench/row_write.json",
         f"{OUT}/bench/pretrain.json",
+        f"{OUT}/bench/products.json",
 
 
 rule sweep_rows:
@@ -317,3 +318,25 @@ rule bench_pretrain:
         "python benchmarks/pretrain.py {params.options} --out {output}"
     shell:
         "python benchmarks/pretrain.py {params.options} --out {output} > {log} 2>&1"
+
+
+rule bench_products:
+    input:
+        model=MODEL,
+    output:
+        f"{OUT}/bench/products.json",
+    log:
+        f"logs/{PROFILE}/bench_products.log",
+    benchmark:
+        f"{OUT}/benchmarks/bench_products.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_hash(Path(workflow.basedir) / "benchmarks" / "products.py"),
+        settings=settings_of("base", "reader", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python benchmarks/products.py {params.options} --out {output}"
+    shell:
+        "python benchmarks/products.py {params.options} --out {output} > {log} 2>&1"

@@ -1,10 +1,14 @@
 """Matrix products: oneDNN's against torch's own, values and gradients, and where each is used."""
 
+import importlib.util
+
 import pytest
 import torch
 from torch import nn
 
 from loci.models import products
+from loci.paths import CONFIG, ROOT
+from loci.results import read_result
 
 SHAPES = [((5, 7), 3, False), ((2, 9, 16), 24, True), ((1, 1, 8), 4, False), ((33, 64), 5, True)]
 
@@ -76,3 +80,14 @@ def test_the_processor_alone_decides(monkeypatch, vendor, capability, chosen):
     products.library.cache_clear()
     assert products.library() == chosen
     products.library.cache_clear()
+
+
+def test_the_benchmark_on_a_tiny_model(tiny_folder, tmp_path):
+    spec = importlib.util.spec_from_file_location("bench_products", ROOT / "benchmarks" / "products.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    out = tmp_path / "products.json"
+    module.main(["--config", str(CONFIG / "smoke.yaml"), "--model", str(tiny_folder), "--repeats", "2", "--out", str(out)])
+    found = read_result(out)
+    assert found["metrics"]["onednn_over_torch"] > 0
+    assert {item["rows"] for item in found["items"]} == {32, 256}  # a batch of answers and one of training in this profile

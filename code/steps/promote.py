@@ -29,6 +29,8 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "share_table",
     "stress_rows",
     "row_write",
+    "bench_pretrain",
+    "bench_products",
 )
 
 

@@ -160,8 +160,10 @@ def speed_block(ledger: Ledger) -> list[str]:
 def costs_block(costs: dict) -> list[str]:
     """Seconds and peak memory of every rule, and their sum."""
     lines = ["| rule | wall seconds | cores | peak memory (MB) |", "|---|---|---|---|"]
-    lines += [f"| `{rule}` | {cost['seconds']:.0f} | {cost['cores']} | {cost['max_rss_mb']:.0f} |" for rule, cost in sorted(costs["rules"].items())]
-    return [*lines, "", f"Rules of the default run together: {costs['default_run_seconds'] / 60:.1f} min of two cores ({costs['cpu']})."]
+    for rule, cost in sorted(costs["rules"].items()):
+        lines.append(f"| `{rule}` | {cost['seconds']:.0f} | {cost['cores']} | {cost['max_rss_mb']:.0f} |")
+    minutes = costs["default_run_seconds"] / 60
+    return [*lines, "", f"Rules of the default run together: {minutes:.1f} min of two cores ({costs['cpu']})."]
 
 
 def replace_block(path: Path, name: str, lines: list[str]) -> None:

@@ -31,6 +31,11 @@ def linear(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ours = library() == "onednn" and values.dtype == weight.dtype == torch.float32 and values.device.type == "cpu"
     if not ours or torch.compiler.is_compiling() or values.numel() == 0:
         return F.linear(values, weight, bias)
+    return through_onednn(values, weight, bias)
+
+
+def through_onednn(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """As `linear`, by oneDNN: float32 on the CPU, at least one value."""
     return _Product.apply(values, weight, bias)
 
 
