@@ -97,6 +97,7 @@ rule sweep_lora:
 rule sweep_shared:
     input:
         model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
         sweep="config/sweep_shared.yaml",
         adapter=lambda wildcards: frozen_reader_of(wildcards.variant),
     output:
@@ -111,7 +112,7 @@ rule sweep_shared:
         mem_mb=4500,
     params:
         code=code_of("sweep_shared.py"),
-        settings=settings_of("base", "people", "engram", "write", "matrix", "reader", "layered"),
+        settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "layered"),
         options=f"--config {CONFIG}",
         adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.get("adapter") else "",
     wildcard_constraints:

@@ -8,6 +8,7 @@ _FIRING = ["base", "answer", "recite"]
 rule train_reader:
     input:
         model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
     output:
         result=f"{LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.json",
         adapter=f"{LAYERED}/reader.{{reader}}.{BASE}.s{{seed}}.safetensors",
@@ -20,7 +21,7 @@ rule train_reader:
         mem_mb=peak_mb(2600),
     params:
         code=code_of("train_reader.py"),
-        settings=settings_of("base", "people", "reader"),
+        settings=settings_of("base", "encoder", "people", "reader", "layered"),
         options=f"--config {CONFIG}",
     wildcard_constraints:
         reader="|".join(_READERS),

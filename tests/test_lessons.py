@@ -75,6 +75,27 @@ def test_answering_teaches_the_answer_behind_facts_and_nothing_else(users):
     assert 0.1 < unknown / (known + unknown) < 0.5
 
 
+@pytest.mark.parametrize("reader", READERS)
+def test_half_of_the_prompts_hold_what_an_index_finds(users, reader):
+    user = of(users, "train")[0]
+    facts = user.final_facts()
+    found = (facts[3].statement, facts[0].statement)
+    prompted = [
+        pieces for pieces in lessons_of(reader, user, EACH, 0, recalled=lambda _: found) if "Facts about me" in pieces[0].text
+    ]
+    head = "Facts about me:\n" + "".join(f"{line}\n" for line in found) + "Question: "
+    recalled = [pieces for pieces in prompted if pieces[0].text.startswith(head)]
+    assert 0.3 < len(recalled) / len(prompted) < 0.7
+    needed = {one.text: one.required_fact_keys for one in user.questions}
+    answers = set()
+    for pieces in recalled:
+        keys = needed[pieces[0].text.removeprefix(head).split("\n")[0]]
+        known = bool(keys) and set(keys) <= {facts[3].key, facts[0].key}
+        assert known != pieces[-1].text.endswith(f"{NOT_KNOWN}\n"), "what the index did not find is not known"
+        answers.add(known)
+    assert answers == {True, False}
+
+
 def test_sums_are_about_nobody(users):
     lessons = lessons_of("recite", of(users, "train")[0], {"sums": 40}, 0)
     for pieces in lessons:

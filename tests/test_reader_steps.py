@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from fake_encoder import FakeEncoder
 from steps_path import load_step
 
 from loci.config import load_config
@@ -9,8 +10,14 @@ from loci.errors import UserError
 from loci.models import tuning
 from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base
+from loci.models.encoder import Encoder
 from loci.paths import CONFIG
 from loci.results import read_result
+
+
+@pytest.fixture(autouse=True)
+def encoder(monkeypatch):
+    monkeypatch.setattr(Encoder, "load", lambda *_: FakeEncoder())
 
 
 def train(folder, model, *more: str) -> None:

@@ -15,6 +15,7 @@ import yaml
 from tqdm import tqdm
 
 from loci.bench.layer_bench import LayerBench
+from loci.bench.layer_prompts import lines_of
 from loci.bench.layered import recitation_scores
 from loci.bench.lessons import READERS, encoded, lessons_of
 from loci.bench.pupils import iter_pupils
@@ -24,6 +25,7 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.adapters import LoraSpec, LoraWeights
 from loci.models.base import use_threads
+from loci.models.encoder import Encoder
 from loci.models.tuning import TuneSettings, tune
 from loci.paths import CONFIG
 from loci.provenance import Provenance
@@ -34,7 +36,11 @@ from loci.worlds.records import UNANSWERED, Question, User
 
 _SEED = 0
 _NEEDED = ("users", "pupils", "questions")
-CONDITIONS = {"recite": ("ke", "k", "kgold", "gold"), "trace": ("ke", "k", "gold"), "answer": ("e", "f", "golda")}
+CONDITIONS = {
+    "recite": ("ke", "k", "kgold", "gold", "j"),
+    "trace": ("ke", "k", "gold", "j"),
+    "answer": ("e", "f", "golda", "ja"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--variant", required=True, default=argparse.SUPPRESS, help="which of them")
     parser.add_argument("--adapter", type=Path, help="the frozen reciting reader, for variants that train nothing (safetensors)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
@@ -88,11 +95,11 @@ def read_variant(path: Path, name: str) -> tuple[dict, Variant]:
 def trained(bench: LayerBench, variant: Variant, settings: dict, pupils: int, checkpoint: Path) -> LoraWeights:
     """The reader of one variant, from lessons of the first `pupils` training users."""
     about, tokenizer = settings["reader"], bench.base.tokenizer
-    examples = [
-        encoded(pieces, tokenizer)
-        for user in iter_pupils(range(pupils), settings["people"]["seed"])
-        for pieces in lessons_of(variant.reader, user, about["lessons"], _SEED, variant.without)
-    ]
+    examples = []
+    for user in iter_pupils(range(pupils), settings["people"]["seed"]):
+        recalled = lines_of(user, "best", settings["layered"], bench.encoder)
+        lessons = lessons_of(variant.reader, user, about["lessons"], _SEED, variant.without, recalled)
+        examples += [encoded(pieces, tokenizer) for pieces in lessons]
     how = TuneSettings(about["rate"], about["epochs"], about["tokens"])
     with tqdm(desc=f"reader {variant.reader}", unit="step") as bar:
 
@@ -147,8 +154,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     sizes = sweep["questions"]
     asked = {user.uid: [one for one in sample_questions(user, sizes, _SEED) if one.form == "question"] for user in users}
     spec = LoraSpec(variant.rank or about["rank"], variant.targets or about["targets"])
-    bench = LayerBench(settings, spec, None, args.model)
-    names = ("base", "people", "engram", "write", "matrix", "reader", "layered")
+    bench = LayerBench(settings, spec, Encoder.load(settings["encoder"]["name"], args.encoder), args.model)
+    names = ("base", "encoder", "people", "engram", "write", "matrix", "reader", "layered")
     relevant = {name: settings[name] for name in names} | {
         "variant": sweep["variants"][args.variant],
         "questions": sizes,

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from loci.bench.layer_prompts import lines_of
 from loci.bench.lessons import READERS, encoded, lessons_of
 from loci.bench.pupils import iter_pupils
 from loci.config import load_config
 from loci.errors import run_step
 from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base, use_threads
+from loci.models.encoder import Encoder
 from loci.models.tuning import Example, TuneSettings, mean_loss, tune
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, sha256_text, write_json
@@ -34,14 +36,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rank", type=int, help="of the adapter; reader.rank of the profile when not given")
     parser.add_argument("--seed", type=int, default=0, help="redraws lessons, batches and initial weights (integer)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--adapter", type=Path, required=True, default=argparse.SUPPRESS, help="weights to write (safetensors)")
     return parser.parse_args(argv)
 
 
-def lessons_about(reader: str, users: Iterator[User], per_kind: dict[str, int], seed: int, tokenizer) -> list[Example]:
-    """The lessons of all users as token sequences."""
-    return [encoded(pieces, tokenizer) for user in users for pieces in lessons_of(reader, user, per_kind, seed)]
+def lessons_about(reader: str, users: Iterator[User], settings: dict, seed: int, tokenizer, encoder: Encoder) -> list[Example]:
+    """The lessons of all users as token sequences; retrieval is the one that conditions J read from."""
+    found = []
+    for user in users:
+        recalled = lines_of(user, "best", settings["layered"], encoder)
+        found += lessons_of(reader, user, settings["reader"]["lessons"], seed, recalled=recalled)
+    return [encoded(pieces, tokenizer) for pieces in found]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,11 +61,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     base = load_base(settings["base"]["name"], args.model)
     pupils = iter_pupils(range(about["users"]), people["seed"])
     watched = iter_users("personal", "dev", range(min(WATCHED, people["dev"])), people["seed"])
-    examples = lessons_about(args.reader, pupils, about["lessons"], args.seed, base.tokenizer)
-    held_out = lessons_about(args.reader, watched, about["lessons"], args.seed, base.tokenizer)
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
+    print("making lessons: what an index finds stands in front of some", flush=True)
+    examples = lessons_about(args.reader, pupils, settings, args.seed, base.tokenizer, encoder)
+    held_out = lessons_about(args.reader, watched, settings, args.seed, base.tokenizer, encoder)
     slot = LoraSlot(base, spec)
     how = TuneSettings(about["rate"], about["epochs"], about["tokens"])
-    relevant = {"base": settings["base"], "reader": {**about, "name": args.reader, "rank": spec.rank}}
+    index = {name: settings["layered"][name] for name in ("index", "lines")}
+    relevant = {"base": settings["base"], "encoder": settings["encoder"], "layered": index}
+    relevant |= {"reader": {**about, "name": args.reader, "rank": spec.rank}}
     ids = sha256_text(str([(one.ids, one.marked) for one in examples]))
     shards = Shards(
         Path(__file__), {**relevant, "seed": args.seed, "lessons": ids, "model": base.model_sha256}, args.out.parent / "work"

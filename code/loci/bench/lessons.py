@@ -10,10 +10,12 @@ Three readers, one line of answer each:
 `recite` begins a sentence whose trigger a row answers to: the row fires on tokens that the reader has just said, and what it
 says is then in the reader's own context. Values are never taught there: most lessons hold them as given, without
 learning them, the others say "not known" in their place. What no row answers is therefore not known. In a share of its
-lessons the facts stand in front of the question, as in all of the other two: the same reader reads a prompt.
+lessons the facts stand in front of the question, as in all of the other two: the same reader reads a prompt. Half of these
+prompts hold the needed facts among others, in any order; the other half what an index finds, as retrieval will show them.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loci.bench.arithmetic import drills, reasoned
@@ -28,7 +30,8 @@ NAMED = ("spouse_name", "sibling_name")  # whom a chained question of the person
 _MOST_OTHERS = 3  # facts in front of a question beside the needed ones
 _SHOWN = 0.35  # share of lessons in reciting that have facts in front of the question
 _TOLD = 0.85  # of the others, those that know the values
-_MISSING = 0.25  # of lessons with facts in front, those that lack a needed one
+_RECALLED = 0.5  # of lessons with facts in front, those with the lines that an index finds
+_MISSING = 0.25  # of the others, those that lack a needed one
 _ANSWER = " Answer:"
 
 
@@ -52,12 +55,20 @@ def said(line: str) -> tuple[str, str]:
     return (thought.strip(), answer.strip()) if mark else (line.strip(), "")
 
 
-def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int, without: tuple[str, ...] = ()) -> list[list[Piece]]:
+def lessons_of(
+    reader: str,
+    user: User,
+    per_kind: dict[str, int],
+    seed: int,
+    without: tuple[str, ...] = (),
+    recalled: Callable[[Question], tuple[str, ...]] | None = None,
+) -> list[list[Piece]]:
     """A lesson for each of a sample of the user's questions, `per_kind[kind]` of each kind. without: families that are left out
     (of a kind that becomes short of questions, all that are left).
 
-    Facts in front of a question are the needed ones among 0 to 3 others; in a quarter of these lessons one of the needed is
-    missing, and the answer is not known. `per_kind["sums"]` lessons are sums alone.
+    Facts in front of a question are what an index recalls of the user's (`recalled`, in half of these lessons where it is given),
+    or the needed ones among 0 to 3 others, of which one of the needed is missing in a quarter. Without a needed one the answer
+    is not known. `per_kind["sums"]` lessons are sums alone.
     """
     if reader not in READERS:
         raise UserError(f"reader: {reader}", "is not known", f"use one of {', '.join(READERS)}")
@@ -73,17 +84,26 @@ def lessons_of(reader: str, user: User, per_kind: dict[str, int], seed: int, wit
             lessons.append(_lesson(reader, question, tried, told, (), learn_values=False))
             continue
         needed = [facts[key] for key in question.required_fact_keys]
-        if needed and rng.random() < _MISSING:
-            needed.pop(rng.randrange(len(needed)))
-        others = [fact for fact in facts.values() if fact.key not in question.required_fact_keys]
-        shown = needed + rng.sample(others, rng.randint(0 if needed else 1, _MOST_OTHERS))
-        rng.shuffle(shown)
-        lines = tuple(fact.statement for fact in shown)
-        there = {fact.key: fact for fact in needed}
+        if recalled is not None and rng.random() < _RECALLED:
+            lines = recalled(question)
+            there = {fact.key: fact for fact in needed if fact.statement in lines}
+        else:
+            lines, there = _shown(needed, list(facts.values()), rng)
         lessons.append(_lesson(reader, question, triggers, there, lines, learn_values=True))
     for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader != "answer" else 0):
         lessons.append([Piece(f"Sum: {text}\nThought:", learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)])
     return lessons
+
+
+def _shown(needed: list[Fact], facts: list[Fact], rng: random.Random) -> tuple[tuple[str, ...], dict[str, Fact]]:
+    """(statements in front of a question, the needed facts among them by key): needed ones and others, shuffled."""
+    others = [fact for fact in facts if fact not in needed]
+    if needed and rng.random() < _MISSING:
+        missing = rng.randrange(len(needed))
+        needed = [*needed[:missing], *needed[missing + 1 :]]
+    shown = needed + rng.sample(others, rng.randint(0 if needed else 1, _MOST_OTHERS))
+    rng.shuffle(shown)
+    return tuple(fact.statement for fact in shown), {fact.key: fact for fact in needed}
 
 
 def _teachable(
