@@ -5,12 +5,17 @@ Intel's. There oneDNN, which torch ships too, does the same product in the same 
 the two is used follows from the processor alone, never from a timing, and stands in the provenance of each result.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+# oneDNN keeps the code that it makes for each shape, by default for 1,024 shapes, which come to gigabytes where every batch has
+# a width of its own. All shapes of one step fit into 64. Read by oneDNN at its first product.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 @cache
