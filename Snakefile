@@ -47,6 +47,7 @@ include: "rules/worlds.smk"
 include: "rules/matrix.smk"
 include: "rules/layered.smk"
 include: "rules/density.smk"
+include: "rules/pretrain.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

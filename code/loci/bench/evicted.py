@@ -44,16 +44,17 @@ class Window:
 def read(document: Document, tokenizer: Tokenizer, extracted: Sequence[Sequence[Triplet]] | None = None) -> ReadDocument:
     """A document as tokens, with its gold triplets, or with `extracted` ones, a list for each sentence."""
     encoded = tokenizer.encode(document.text, add_special_tokens=False)
+    offsets = encoded.offsets  # the package makes a new list each time
     ends, at = [], 0
     for _, end in document.spans():
-        while at < len(encoded.offsets) and encoded.offsets[at][1] <= end:
+        while at < len(offsets) and offsets[at][1] <= end:
             at += 1
         ends.append(at + 1)  # <|bos|> stands before
     triplets = [sentence.triplets for sentence in document.sentences] if extracted is None else extracted
     if len(triplets) != len(ends):
         raise UserError(document.doc_id, f"has {len(ends)} sentences, extracted are {len(triplets)}", "extract again")
     ids = (tokenizer.token_to_id(BOS), *encoded.ids)
-    found = tuple(_mentions(document, encoded.offsets))
+    found = tuple(_mentions(document, offsets))
     return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets), found)
 
 

@@ -5,7 +5,7 @@ With all users equal a bootstrap has no width; the interval is then Wilson's ove
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,25 @@ def bootstrap(values: np.ndarray) -> tuple[float, float]:
     draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     low, high = np.percentile(values[draws].mean(1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def unpaired_difference(left: np.ndarray, right: np.ndarray) -> Estimate:
+    """Mean of left [N] less mean of right [M], both resampled, each on its own; n is the smaller of both."""
+    rng = np.random.default_rng(0)
+    drawn = [values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(1) for values in (left, right)]
+    low, high = np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
+    return Estimate(float(left.mean() - right.mean()), float(low), float(high), min(len(left), len(right)))
+
+
+def student(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of a few independent runs; for one run there is none, and both ends are its value."""
+    found = np.array(values)
+    if len(found) < 2:
+        return float(found[0]), float(found[0])
+    from scipy import stats  # late: half a second
+
+    half = float(stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5)
+    return float(found.mean()) - half, float(found.mean()) + half
 
 
 def newcombe(left: float, right: float, n: int) -> tuple[float, float]:

@@ -1,0 +1,82 @@
+# Models trained from scratch on prose: tokenizer, models, what they are sensitive to.
+
+_PROSE = f"data/generated/{PROFILE}"
+_TRAINED = SETTINGS["pretrained"]["models"]
+_BPE = f"{_PROSE}/bpe.json"
+
+
+rule train_bpe:
+    input:
+        f"{_PROSE}/prose.train.parquet",
+    output:
+        _BPE,
+    log:
+        f"logs/{PROFILE}/train_bpe.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_bpe.tsv"
+    threads: 1
+    resources:
+        mem_mb=700,
+    params:
+        code=code_of("train_bpe.py"),
+        options=f"--vocabulary {SETTINGS['pretrain']['vocabulary']}",
+    message:
+        "python code/steps/train_bpe.py {params.options} --corpus {input} --out {output}"
+    shell:
+        "python code/steps/train_bpe.py {params.options} --corpus {input} --out {output} > {log} 2>&1"
+
+
+rule pretrain:
+    input:
+        corpus=f"{_PROSE}/prose.train.parquet",
+        held=f"{_PROSE}/prose.heldout.parquet",
+        tokenizer=_BPE,
+    output:
+        result=f"{OUT}/pretrain/{{model}}.s{{seed}}.json",
+        weights=f"{OUT}/pretrain/{{model}}.s{{seed}}.safetensors",
+    log:
+        f"logs/{PROFILE}/pretrain.{{model}}.s{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/pretrain.{{model}}.s{{seed}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("pretrain.py"),
+        settings=settings_of("pretrain"),
+        options=f"--config {CONFIG}",
+    wildcard_constraints:
+        model="|".join(_TRAINED),
+    message:
+        "python code/steps/pretrain.py {params.options} --model {wildcards.model} --seed {wildcards.seed} --corpus {input.corpus}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output.result} --weights {output.weights}"
+    shell:
+        "python code/steps/pretrain.py {params.options} --model {wildcards.model} --seed {wildcards.seed} --corpus {input.corpus}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output.result} --weights {output.weights} > {log} 2>&1"
+
+
+rule measure_pretrained:
+    input:
+        corpus=f"{_PROSE}/prose.train.parquet",
+        held=f"{_PROSE}/prose.heldout.parquet",
+        tokenizer=_BPE,
+        trained=expand(f"{OUT}/pretrain/{{model}}.s{{seed}}.json", model=_TRAINED, seed=SETTINGS["pretrained"]["seeds"]),
+    output:
+        f"{OUT}/pretrain/pretrained.json",
+    log:
+        f"logs/{PROFILE}/measure_pretrained.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_pretrained.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("measure_pretrained.py"),
+        settings=settings_of("pretrain", "pretrained"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/measure_pretrained.py {params.options} --trained {input.trained} --corpus {input.corpus}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
+    shell:
+        "python code/steps/measure_pretrained.py {params.options} --trained {input.trained} --corpus {input.corpus}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
