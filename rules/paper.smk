@@ -10,6 +10,7 @@ rule collect_ledger:
         f"{OUT}/density/density.{BASE}.json",
         f"{OUT}/layered/layered.{BASE}.json",
         f"{OUT}/layered/contamination.{BASE}.json",
+        f"{OUT}/pretrain/pretrained.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
@@ -72,6 +73,27 @@ rule draw_memories:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
     shell:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png} > {log} 2>&1"
+
+
+rule draw_pretrain:
+    input:
+        f"{OUT}/summary.json",
+    output:
+        pdf=f"{OUT}/figures/pretrain.pdf",
+        png=f"{OUT}/figures/pretrain.png",
+    log:
+        f"logs/{PROFILE}/draw_pretrain.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_pretrain.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("draw_pretrain.py"),
+    message:
+        "python code/steps/draw_pretrain.py --ledger {input} --out {output.pdf} {output.png}"
+    shell:
+        "python code/steps/draw_pretrain.py --ledger {input} --out {output.pdf} {output.png} > {log} 2>&1"
 
 
 rule make_matrix_table:

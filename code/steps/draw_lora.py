@@ -13,7 +13,12 @@ from loci.errors import UserError, run_step
 from loci.results import read_result
 
 TEXT = "prose"
-KINDS = {"statement": ("o", "statement"), "midconv": ("s", "after other talk"), "direct": ("D", "direct question")}
+KINDS = {
+    "statement": ("o", "statement"),
+    "midconv": ("s", "after other talk"),
+    "direct": ("D", "direct question"),
+    "paraphrase": ("^", "unseen wording"),
+}
 TAUGHT = ("format", "rank", "targets", "rate", "tokens", "keep")  # settings; passes and recall are what came of them
 COLOURS = {"published": "#D55E00", "frozen": "#0072B2", "": "#999999"}  # Okabe and Ito
 

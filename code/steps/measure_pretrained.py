@@ -109,6 +109,10 @@ def losses_entries(records: dict[tuple[str, int], dict], source: str) -> dict[st
         f"pretrain.{name}.val_bpb": over_seeds([one["metrics"]["val_bpb"] for one in found.values()], source)
         for name, found in seeds.items()
     }
+    for name, found in seeds.items():
+        curves = [curve_of(one)[:2] for one in found.values()]
+        for at, step in enumerate(curves[0][0]):
+            out[f"pretrain.{name}.step{step}.val_bpb"] = over_seeds([values[at] for _, values in curves], source)
     for other in sorted(set(seeds) - {"engram"}):
         both = sorted(seeds["engram"].keys() & seeds[other].keys())
         pairs = [(seeds["engram"][seed], seeds[other][seed]) for seed in both]
