@@ -61,10 +61,10 @@ def draw(ledger: Ledger):
     lens.set_xticks(list(layers))
     loss.legend(fontsize=6)
     draw_silenced(silent, ledger)
-    gains = [ledger[f"pretrain.engram_minus_dense.{band}.dnats"] for band in BANDS]
-    points(tokens, range(len(BANDS)), gains, ("", MODELS["engram"][1], MODELS["engram"][2]), linestyle="none")
+    gains = {band: entry for band in BANDS if (entry := ledger.get(f"pretrain.engram_minus_dense.{band}.dnats"))}
+    points(tokens, range(len(gains)), list(gains.values()), ("", MODELS["engram"][1], MODELS["engram"][2]), linestyle="none")
     tokens.axhline(0, color="#999999", linewidth=0.7)
-    tokens.set_xticks(range(len(BANDS)), BANDS.values(), fontsize=7)
+    tokens.set_xticks(range(len(gains)), [BANDS[band] for band in gains], fontsize=7)
     tokens.set(xlabel="how often the trigram stands in the training text", ylabel="nats a token, Engram minus dense")
     n = ledger["pretrain.engram.factual.nats"]["n"]
     figure.suptitle(

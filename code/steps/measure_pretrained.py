@@ -195,6 +195,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics |= {key: over_seeds(values, source) for key, values in by_layer.items()}
     for band, *_ in COUNTED:
         gains = np.mean(by_band[band]["engram"], 0) - np.mean(by_band[band]["dense"], 0)
+        if not len(gains):
+            continue  # a small text has no trigram that often
         metrics[f"pretrain.engram_minus_dense.{band}.dnats"] = over_items(gains, source)
     config = {name: settings[name] for name in ("pretrain", "pretrained")} | {
         "models": sorted(f"{name}.s{seed}" for name, seed in models)
