@@ -88,6 +88,7 @@ def test_only_the_needed_sentences_count_as_recited():
         assert recitation_scores([answer], questions, USERS) == {"k|indirect.recited": [(user.uid, question.qid, right)]}
     without = {"memory": "e", "uid": user.uid, "qid": question.qid, "prediction": ""}
     assert recitation_scores([without], questions, USERS) == {}
+    assert recitation_scores([{**answer, "memory": "kgold"}], questions, USERS) == {}, "it was given, not said"
 
 
 def test_families_count_alike_lookups_do_not_and_chance_is_taken_off():

@@ -82,8 +82,8 @@ def draw_silenced(axes, ledger: Ledger) -> None:
     for kind, look in PROBES.items():
         found = [ledger[f"pretrain.engram.silenced_{part}.{kind}.dnats"] for part in parts]
         points(axes, range(len(parts)), found, look, linestyle="none")
-    axes.set_xticks(range(len(parts)), parts.values(), fontsize=6, rotation=20)
-    axes.set(ylabel="nats an answer token, more when silent")
+    axes.set_xticks(range(len(parts)), parts.values(), fontsize=6, rotation=20, ha="right", rotation_mode="anchor")
+    axes.set(ylabel="more nats an answer token")
     axes.legend(fontsize=6)
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from loci.bench.layers import CONDITIONS
 from loci.bench.matrix import ANSWERED, Records
 from loci.bench.score import exact
 from loci.bench.statistics import Estimate, estimate, paired_difference
@@ -20,12 +21,13 @@ LOOKUP = "policy"  # a family of indirect questions that is answered by one stor
 def recitation_scores(answers: list[dict], questions: dict[str, Question], users: list[User]) -> dict[str, Records]:
     """Whether a reader that recites said the needed sentences and no others, by condition and kind:
     '<condition>|<kind>.recited' -> (user, question, score). Only kinds whose questions have an answer. A chained question names
-    somebody: the reader has to look for who it is, so what it said on the way is no fault there."""
+    somebody: the reader has to look for who it is, so what it said on the way is no fault there. Where the true recitation is
+    given, none is counted."""
     facts = {user.uid: {fact.key: fact.statement for fact in user.final_facts()} for user in users}
     out: dict[str, Records] = defaultdict(list)
     for answer in answers:
         question = questions[answer["qid"]]
-        if "thought" not in answer or question.kind not in ANSWERED:
+        if "thought" not in answer or question.kind not in ANSWERED or CONDITIONS[answer["memory"]].forced:
             continue
         own = facts[answer["uid"]]
         told = {key for key, statement in own.items() if statement in answer["thought"]}
