@@ -186,15 +186,16 @@ def lora_study() -> dict:
         for user in (0, 1):
             value = 0.1 * (1 + at) + 0.05 * user
             passed = [{"recall": 0.25 + 0.1 * user, "prose": value / 4}, {"recall": 0.5, "prose": value / 2}][: 2 - user]
-            said = {"statement": 0.9 - value, "midconv": 0.5 - value, "direct": 0.3 - value}
+            said = {"statement": 0.9 - value, "midconv": 0.5 - value, "direct": 0.3 - value, "paraphrase": 0.25 - value}
             about_user = {"variant": name, "uid": f"u{user}", "recall": 1.0, "delta": {"prose": value}, "passed": passed}
             items.append({**about, "rank": rank, **about_user, "exact": said})
-    return {"config": {"user_lora": {**about, "rank": 4, "passes": 40, "recall": 1.0}}, "items": items}
+    return {"config": {}, "items": items}
 
 
 def test_points_of_the_lora_sweep_are_its_items():
     step = load_step("draw_lora")
-    figure = step.draw(lora_study())
+    frozen = {"format": "statement", "targets": "attention", "rate": 0.001, "tokens": 512, "keep": 0, "rank": 4, "passes": 40}
+    figure = step.draw(lora_study(), frozen)
     along, end, names = figure.axes
     first, second = along.lines
     assert list(first.get_xdata()) == pytest.approx([(0.1 + 0.15) / 8, 0.125]) and list(first.get_ydata()) == pytest.approx(
@@ -202,11 +203,11 @@ def test_points_of_the_lora_sweep_are_its_items():
     )
     assert first.get_color() == step.COLOURS["frozen"] and second.get_color() == step.COLOURS["published"]
     found = [(line.get_xdata()[0], line.get_ydata()[0]) for line in end.lines if len(line.get_xdata())]
-    wanted = [(x, mean - x) for x in (0.125, 0.225) for mean in (0.9, 0.5, 0.3)]
+    wanted = [(x, mean - x) for x in (0.125, 0.225) for mean in (0.9, 0.5, 0.3, 0.25)]
     assert found == [pytest.approx(point) for point in wanted]
     assert names.texts[0].get_text().splitlines() == ["1  rank 4 (frozen)", "2  published"]
     with pytest.raises(UserError, match="holds no variants"):
-        step.draw({"config": {}, "items": []})
+        step.draw({"config": {}, "items": []}, frozen)
 
 
 @pytest.mark.parametrize(

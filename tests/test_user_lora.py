@@ -52,7 +52,7 @@ def test_bad_formats_and_users_without_facts_are_refused(base):
 
 def test_an_empty_sweep_is_refused(tmp_path):
     path = tmp_path / "sweep.yaml"
-    for text in ("", "users: 1\nvariants: {}\n", "variants: {a: {}}\n", "[]"):
+    for text in ("", "users: 1\nvariants: {}\n", "variants: {a: {}}\n", "users: 1\nvariants: {a: {}}\n", "[]"):
         path.write_text(text)
         with pytest.raises(UserError, match="empty or missing"):
             load_step("sweep_lora").read_sweep(path)

@@ -1,7 +1,8 @@
 """Figure: an adapter of one's own, every variant of sweep_lora.py on development users: what it recalls against what it does to
 text that has nothing to do with its user, while it is fitted and at the end.
 
-Every value comes from the results file. Variants are numbered in its order; the frozen one and the published one are marked.
+Every value comes from the results file. Variants are numbered in its order; the published one is marked, and the one that a
+profile has frozen.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style
+from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.results import read_result
 
@@ -25,6 +27,7 @@ COLOURS = {"published": "#D55E00", "frozen": "#0072B2", "": "#999999"}  # Okabe 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--study", type=Path, required=True, default=argparse.SUPPRESS, help="result of sweep_lora.py (JSON)")
     parser.add_argument("--out", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="files (.pdf, .png)")
     return parser.parse_args(argv)
@@ -35,13 +38,13 @@ def mean(values: list[float]) -> float:
 
 
 def role_of(items: list[dict], frozen: dict) -> str:
-    """Whether a variant is the published one, or the one that the profile has frozen."""
+    """Whether a variant is the published one, or the one that a profile has frozen."""
     if items[0]["variant"] == "published":
         return "published"
     return "frozen" if all(items[0][name] == frozen[name] for name in TAUGHT) else ""
 
 
-def draw(study: dict):
+def draw(study: dict, frozen: dict):
     """Left: along the fit. Middle: at the end. Right: the names of the variants."""
     by_name: dict[str, list[dict]] = {}
     for item in study["items"]:
@@ -51,7 +54,7 @@ def draw(study: dict):
     figure, (along, end, names) = plt.subplots(1, 3, figsize=(PAGE_WIDTH, 3.4), width_ratios=[3, 3, 2])
     listed = []
     for number, (name, items) in enumerate(by_name.items(), 1):
-        role = role_of(items, study["config"]["user_lora"])
+        role = role_of(items, frozen)
         front = {"color": COLOURS[role], "zorder": 3 if role else 2, "linewidth": 1.6 if role else 0.7}
         # Users pass each share of examples at another pass, so their k-th points are averaged, as far as all users have one.
         steps = zip(*(item["passed"] for item in items), strict=False)
@@ -85,7 +88,7 @@ def draw(study: dict):
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     use_style()
-    save(draw(read_result(args.study)), args.out)
+    save(draw(read_result(args.study), load_config(args.config)["user_lora"]), args.out)
     print(f"{', '.join(map(str, args.out))}: what an adapter recalls against what it does elsewhere")
 
 

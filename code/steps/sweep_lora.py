@@ -1,4 +1,4 @@
-"""Choose how a user's own adapter is fitted: variants of a profile, tried on development users only.
+"""Choose how a user's own adapter is fitted: variants, tried on development users only.
 
 For each variant and user: passes, steps and seconds until everything is recalled; on the way, at each share of examples that is
 passed, what it does to prose, chat and other users' sentences; at the end, exact answers by kind of question.
@@ -50,8 +50,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def read_sweep(path: Path) -> dict:
     """The variants of a file; UserError where there are none."""
     sweep = yaml.safe_load(read_text(path, "give a YAML file of variants"))
-    if not isinstance(sweep, dict) or not sweep.get("variants") or not sweep.get("users"):
-        raise UserError(f"{path}: variants, users", "empty or missing", "name at least one variant and one user")
+    if not isinstance(sweep, dict) or not all(sweep.get(name) for name in ("variants", "users", "start")):
+        raise UserError(f"{path}: variants, users, start", "empty or missing", "name a start, one variant and one user at least")
     return sweep
 
 
@@ -101,12 +101,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__), {"users": args.users, "sweep": args.sweep})
     settings, sweep = load_config(args.config), read_sweep(args.sweep)
-    variants = {name: Teaching(**{**settings["user_lora"], **change}) for name, change in sweep["variants"].items()}
+    variants = {name: Teaching(**{**sweep["start"], **change}) for name, change in sweep["variants"].items()}
     use_threads(settings["threads"])
     everybody = load_users(args.users)
     users = [user for user in everybody if user.split == "dev"][: sweep["users"]]
-    names = ("base", "user_lora", "side_effects", "engram", "matrix")
-    identity = {**{name: settings[name] for name in names}, "users": sha256_file(args.users), "watch": sweep["watch"]}
+    names = ("base", "side_effects", "engram", "matrix")
+    identity = {
+        **{name: settings[name] for name in names},
+        "start": sweep["start"],
+        "users": sha256_file(args.users),
+        "watch": sweep["watch"],
+    }
     shards = Shards(Path(__file__), identity, args.out.parent / "work")
     items = []
     for name, how in tqdm(variants.items(), desc="sweep", unit="variant"):
@@ -118,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             items.append({"variant": name, "uid": user.uid, **asdict(how), **rounded(found, 4)})
             tqdm.write(f"{name:34} {user.uid} {found['steps']:5} steps, recall {found['recall']:.2f}, {found['exact']}")
     seconds = {f"{item['variant']}|{item['uid']}": item.pop("seconds") for item in items}
-    config = {name: settings[name] for name in names} | {"users": [user.uid for user in users]}
+    config = {name: settings[name] for name in names} | {"start": sweep["start"], "users": [user.uid for user in users]}
     record = provenance.record() | {"fit_seconds": seconds}
     write_json(args.out, result("sweep_lora", config, 0, {"variants": len(variants)}, items, record))
     print(f"{args.out}: {len(variants)} variants on {len(users)} development users; freeze the choice in {args.config}")
