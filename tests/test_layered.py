@@ -7,12 +7,21 @@ import pytest
 from steps_path import load_step
 
 from loci.bench import layer_prompts
-from loci.bench.layered import CONTRASTS, entries_of, family_scores, macro_averages, recitation_scores, seen_scores
+from loci.bench.layered import (
+    CONTRASTS,
+    entries_of,
+    family_scores,
+    macro_averages,
+    recitation_scores,
+    seen_scores,
+    wording_entries,
+)
 from loci.bench.layers import CONDITIONS, of_adapter, prompt_under, thinks
 from loci.bench.reader import Reader
 from loci.errors import UserError
 from loci.worlds.chances import chance_of, rests_on_seen
 from loci.worlds.people import build_users
+from loci.worlds.records import Question
 
 USERS = build_users(count=4, dev=2, train=0, seed=0)
 
@@ -114,6 +123,17 @@ def test_families_count_alike_lookups_do_not_and_chance_is_taken_off():
     ledger = entries_of(family_scores(answers, questions), found, "b", "x.json")
     assert ledger["layered.k.b.indirect.macro"]["value"] == 0.25
     assert ledger["layered.k.b.indirect.policy.exact"]["value"] == 1.0
+
+
+def test_wordings_count_alike_however_often_they_are_asked():
+    def question(qid, text):
+        return Question(qid, "paraphrase", "city", text, "Graz", ("Graz",), ("city",))
+
+    questions = {one.qid: one for one in (question("1", "Where?"), question("2", "Where?"), question("3", "Which town?"))}
+    said = (("u", "1", "Graz"), ("v", "2", "Graz"), ("u", "3", "Bonn"))
+    answers = [{"memory": "k", "uid": uid, "qid": qid, "prediction": text} for uid, qid, text in said]
+    found = wording_entries(answers, questions, "b", "x.json")["layered.k.b.paraphrase.by_wording"]
+    assert (found["value"], found["n"], found["low"], found["high"]) == (0.5, 2, 0.0, 1.0)
 
 
 def test_values_that_training_users_can_have_are_told_apart():

@@ -4,7 +4,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.layered import entries_of, family_scores, firing_entries, macro_averages, recitation_scores, seen_scores
+from loci.bench.layered import (
+    entries_of,
+    family_scores,
+    firing_entries,
+    macro_averages,
+    recitation_scores,
+    seen_scores,
+    wording_entries,
+)
 from loci.bench.layers import CONDITIONS
 from loci.bench.matrix import judged
 from loci.bench.people import asked_questions, asked_users, donors
@@ -54,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores |= recitation_scores(answers, questions, users) | family_scores(answers, questions)
     scores |= seen_scores(answers, questions, users)
     metrics = entries_of(scores, macro_averages(answers, questions, users), base, args.out.name)
+    metrics |= wording_entries(answers, questions, base, args.out.name)
     fired = [item for path in args.firing for item in read_result(path)["items"]]
     metrics |= firing_entries(fired, base, args.out.name)
     items = [

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from loci.bench.layers import CONDITIONS
 from loci.bench.matrix import ANSWERED, Records
 from loci.bench.score import exact
-from loci.bench.statistics import Estimate, estimate, paired_difference
+from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference
 from loci.worlds.chances import chance_of, rests_on_seen
 from loci.worlds.records import Question, User
 
@@ -53,6 +55,21 @@ def seen_scores(answers: list[dict], questions: dict[str, Question], users: list
     for answer, question, right in _judged(answers, questions, ("direct", "paraphrase", "indirect", "chained")):
         part = "seen" if rests_on_seen(question, by_uid[answer["uid"]]) else "unseen"
         out[f"{answer['memory']}|{question.kind}.{part}.exact"].append((answer["uid"], answer["qid"], right))
+    return out
+
+
+def wording_entries(answers: list[dict], questions: dict[str, Question], base: str, source: str) -> dict[str, dict]:
+    """layered.<condition>.<base>.paraphrase.by_wording: exact answers to unseen wordings, each wording counted alike, with an
+    interval over wordings and n of them: what may be expected of other wordings, where users all share the same few."""
+    found: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for answer, question, right in _judged(answers, questions, ("paraphrase",)):
+        found[answer["memory"]][question.text].append(right)
+    out = {}
+    for condition, wordings in found.items():
+        means = np.array([sum(said) / len(said) for said in wordings.values()])
+        low, high = bootstrap(means)
+        one = Estimate(float(means.mean()), low, high, len(means))
+        out[f"layered.{condition}.{base}.paraphrase.by_wording"] = one.entry(source)
     return out
 
 

@@ -40,6 +40,11 @@ def layered_block(ledger: Ledger, base: str) -> list[str]:
 def _reciting(ledger: Ledger, base: str) -> list[str]:
     name = f"layered.k.{base}"
     said = [f"{kind} {spread(ledger[f'{name}.{kind}.recited'], 2)}" for kind in ("direct", "paraphrase", "indirect", "chained")]
+    worded = ledger[f"{name}.paraphrase.by_wording"]
+    by_wording = [
+        f"{letter.upper()} {spread(ledger[f'layered.{letter}.{base}.paraphrase.by_wording'], 2)}"
+        for letter in ("k", "j", "gold", "golda")
+    ]
     families = ledger.parts(f"{name}.indirect.", ".exact")
     right = [
         f"{family.replace('_', ' ')} {ledger[f'{name}.indirect.{family}.exact']['value']:.2f} "
@@ -48,9 +53,11 @@ def _reciting(ledger: Ledger, base: str) -> list[str]:
         if family not in ("seen", "unseen")
     ]
     return [
+        f"- **Unseen wordings as the unit** (n = {worded['n']}, each counted alike, intervals over wordings): "
+        f"{', '.join(by_wording)}.",
         f"- **K recites the needed facts**, and no others: {'; '.join(said)}. "
         f"Its answers by family (of so many questions): {', '.join(right)}; "
-        f"above a guess at these questions by {spread(ledger[f'{name}.indirect.margin'], 2)}."
+        f"above a guess at these questions by {spread(ledger[f'{name}.indirect.margin'], 2)}.",
     ]
 
 
