@@ -63,7 +63,7 @@ def draw(ledger: Ledger):
     draw_silenced(silent, ledger)
     gains = {band: entry for band in BANDS if (entry := ledger.get(f"pretrain.engram_minus_dense.{band}.dnats"))}
     points(tokens, range(len(gains)), list(gains.values()), ("", MODELS["engram"][1], MODELS["engram"][2]), linestyle="none")
-    tokens.axhline(0, color="#999999", linewidth=0.7)
+    tokens.axhline(color="#999999", linewidth=0.7)
     tokens.set_xticks(range(len(gains)), [BANDS[band] for band in gains], fontsize=7)
     tokens.set(xlabel="how often the trigram stands in the training text", ylabel="nats a token, Engram minus dense")
     n = ledger["pretrain.engram.factual.nats"]["n"]
