@@ -18,7 +18,7 @@ rule train_reader:
         f"{OUT}/benchmarks/train_reader.{{reader}}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(2600),
+        mem_mb=peak_mb(2900),
     params:
         code=code_of("train_reader.py"),
         settings=settings_of("base", "encoder", "people", "reader", "layered"),
@@ -99,7 +99,7 @@ rule ask_layered:
         f"{OUT}/benchmarks/ask_layered.{{reader}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(3700),
+        mem_mb=peak_mb(4300),
     params:
         code=code_of("ask_layered.py"),
         settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "user_lora", "layered"),
