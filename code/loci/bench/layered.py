@@ -15,7 +15,7 @@ from loci.worlds.records import Question, User
 # (left, right): content against the shared part alone, against another user's content, against retrieval, against the ceiling.
 CONTRASTS = (
     ("f", "e"), ("f", "s"), ("k", "ke"), ("k", "ks"), ("k", "j"), ("k", "gold"), ("k", "golda"),
-    ("b", "a"), ("f", "b"), ("k", "f"),
+    ("b", "a"), ("f", "b"), ("k", "b"), ("k", "f"),
 )  # fmt: skip
 LOOKUP = "policy"  # a family of indirect questions that is answered by one stored value
 

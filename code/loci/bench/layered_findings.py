@@ -15,6 +15,7 @@ _CONTRASTS = {
     ("k", "ke"): "rows under the reciting reader, minus the reader alone",
     ("k", "ks"): "the same, minus another user's rows",
     ("k", "j"): "the same, minus retrieval into the reader's prompt",
+    ("k", "b"): "the same, minus an adapter of the user's own",
     ("k", "gold"): "the same, minus the needed facts in its prompt",
     ("k", "golda"): "the same, minus the needed facts in the answering reader's prompt",
 }
