@@ -22,6 +22,7 @@ KINDS = {
     "paraphrase": ("^", "unseen wording"),
 }
 TAUGHT = ("format", "rank", "targets", "rate", "tokens", "keep")  # settings; passes and recall are what came of them
+TICKS = (0, 0.05, 0.1, 0.2, 0.5)  # bits per byte
 COLOURS = {"published": "#D55E00", "frozen": "#0072B2", "": "#999999"}  # Okabe and Ito
 
 
@@ -73,6 +74,7 @@ def draw(study: dict, frozen: dict):
     end.set(xlabel=f"Δ bits per byte of {TEXT}, at the end", ylabel="share exact")
     for axes in (along, end):
         axes.set_xscale("symlog", linthresh=0.1)
+        axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
         axes.set_ylim(-0.03, 1.05)
     for marker, label in KINDS.values():
         end.plot([], [], color="#999999", marker=marker, linestyle="none", markersize=4, label=label)
