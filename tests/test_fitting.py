@@ -38,10 +38,10 @@ def test_kept_texts_hold_it_near_the_base_model(fresh):
     before = marked_logits(fresh.model, OTHERS, 0)[0].log_softmax(-1)
     moved = {}
     for keep in (0.0, 1.0):
-        _, passes = fit(slot, EXAMPLES, FitSettings(0.02, 100, recall=2, tokens=40, keep=keep), 0, 0, OTHERS)
+        _, passes = fit(slot, EXAMPLES, FitSettings(0.01, 100, recall=2, tokens=40, keep=keep), 0, 0, OTHERS)
         after = marked_logits(fresh.model, OTHERS, 0)[0].log_softmax(-1)
         moved[keep] = float((before.exp() * (before - after)).sum(-1).mean())
-        assert passes[-1].recall >= 0.75
+        assert passes[-1].recall == 1
     assert moved[1.0] < 0.5 * moved[0.0]
 
 
