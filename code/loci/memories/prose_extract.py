@@ -1,0 +1,305 @@
+"""Triplets out of prose, by rules and small models that were fitted once on documents with gold triplets.
+
+Reading: names are found and classed (`prose_mentions`), everything that points at them is resolved (`prose_discourse`), and each
+pair of mentions whose kinds some relation joins is judged by the words around it (`prose_facts`). Questions state nothing; a short
+answer, or a yes or no, states what the question asked. Only text is read, never the gold triplets of the document.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loci.errors import UserError
+from loci.memories.prose_discourse import LINE, QUESTION, Discourse, Mention, Pronouns
+from loci.memories.prose_facts import ENDED, HOLDS, NEVER, NONE, Candidate, LinearModel, Schema, candidates_of, question_features
+from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
+from loci.worlds.prose_records import Document, Triplet
+
+_YEAR = "year"
+_SHORT_ANSWER = 7  # words
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question: its words, what it mentions, and the year it asks about."""
+
+    sentence: Words
+    mentions: tuple[Mention, ...]
+    year: int | None
+
+
+class Extractor:
+    """Reads documents into triplets, a list for each sentence. `fit` makes one."""
+
+    def __init__(self, schema: Schema, tagger: Tagger, pronouns: Pronouns, small: frozenset[str]):
+        self.schema, self.tagger, self.pronouns, self.small = schema, tagger, pronouns, small
+        self.facts: LinearModel | None = None
+        self.questions: LinearModel | None = None
+        self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
+
+    @classmethod
+    def fit(cls, documents: Sequence[Document], seed: int = 0) -> "Extractor":
+        """Learn from documents with gold triplets. The same documents and seed give the same extractor."""
+        schema = Schema.load()
+        names = _names_of(documents, schema)
+        if not names:
+            raise UserError("documents to learn from", "hold no triplets", "give documents with gold triplets")
+        small = _small_kinds(names)
+        listed = NameList({**{name.split()[0]: kind for name, kind in names.items() if kind == "person"}, **names})
+        sentences, spans = [], []
+        pronouns = Pronouns()
+        for document in documents:
+            for _, body, of in _labelled(document, listed, schema):
+                sentences.append(body)
+                spans.append(of)
+                given = [body.words[span.first] for span in of if span.kind == "person"]
+                pronouns.read(body, given)
+        made = cls(schema, Tagger.fit(sentences, spans, schema.kinds[:-1], listed, seed), pronouns, small)
+        made._learn(documents, listed, seed)
+        return made
+
+    def extract(self, documents: Sequence[Document]) -> list[list[list[Triplet]]]:
+        """For each document and each of its sentences the triplets that it states."""
+        bodies = [
+            [words_of(_body(sentence.text, sentence.lead, at)) for at, sentence in enumerate(d.sentences)] for d in documents
+        ]
+        found = iter(self.tagger.tag([body for of in bodies for body in of]))
+        out = []
+        for document, of in zip(documents, bodies, strict=True):
+            spans = _agreed([next(found) for _ in of], of, self.tagger.kinds)
+            out.append(list(self._read(document, of, spans)))
+        return out
+
+    def _discourse(self) -> Discourse:
+        return Discourse(self.schema.nouns, self.small, self.schema.subjects, self.pronouns)
+
+    def _read(self, document: Document, bodies: Sequence[Words], spans: Sequence[list[Span]]) -> Iterator[list[Triplet]]:
+        discourse, asked = self._discourse(), None
+        for body, of in zip(bodies, spans, strict=True):
+            discourse.people(body, of)
+        for at, (sentence, body, of) in enumerate(zip(document.sentences, bodies, spans, strict=True)):
+            discourse.enter(sentence.lead, sentence.text, at == 0)
+            answering = asked if sentence.lead.startswith(LINE) else None
+            if sentence.lead.startswith(LINE):
+                asked = None
+            mentions = _mentions(discourse, body, of, sentence.lead, at)
+            if body.text.endswith("?"):
+                asked = _Asked(body, tuple(mentions), _year_in(body) if discourse.label == QUESTION else None)
+                topic = self._question_topic(asked)
+                discourse.note(body, mentions, topic)
+                yield []
+                continue
+            triplets = self._answer(answering, body, mentions, discourse) if answering else None
+            if triplets is None:
+                triplets, topic = self._statement(body, mentions, discourse)
+            else:
+                topic = next(((t.subject, self.schema.relations[t.relation][0]) for t in triplets), None)
+            discourse.note(body, mentions, topic or _first(mentions, self.schema))
+            yield triplets
+
+    def _statement(
+        self, body: Words, mentions: list[Mention], discourse: Discourse
+    ) -> tuple[list[Triplet], tuple[str, str] | None]:
+        """What a sentence states, and what it is about."""
+        chosen: dict[frozenset, tuple[float, int, Candidate]] = {}
+        likely: tuple[float, Candidate | None] = (-1.0, None)
+        for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+            scores = self.facts.scores(candidate.features)
+            states = 1 - float(np.exp(scores[NONE]))
+            likely = max(likely, (states, candidate), key=lambda one: one[0])
+            best = int(scores.argmax()) if scores.argmax() != NONE else NONE
+            key = frozenset((candidate.subject, candidate.target))
+            if best != NONE and (key not in chosen or states > chosen[key][0]):
+                chosen[key] = (states, best, candidate)
+        triplets = [self._triplet(candidate, says, discourse.year) for _, says, candidate in chosen.values()]
+        best_candidate = likely[1]
+        return triplets, best_candidate and (best_candidate.subject, best_candidate.kind)
+
+    def _triplet(self, candidate: Candidate, says: int, year: int | None) -> Triplet:
+        changes = self.schema.relations[candidate.relation][2]
+        time = year if changes and says != NEVER else None
+        return Triplet(candidate.subject, candidate.relation, candidate.target, "yes" if says == HOLDS else "no", time)
+
+    def _answer(self, asked: _Asked, body: Words, mentions: list[Mention], discourse: Discourse) -> list[Triplet] | None:
+        """What a short answer states; None where the answer is a sentence of its own."""
+        says = self.answers.get(body.text.rstrip(".").casefold())
+        if says == "none":
+            return []
+        if says:
+            ranked = self._asked(asked, None)
+            if not ranked:
+                return []
+            _, subject, relation, target = ranked[0]
+            if target is None:
+                return []
+            return [self._claim(subject, relation, target, says, asked.year, discourse.year)]
+        words = [word.casefold() for word in body.words]
+        named = [mention for mention in mentions if mention.form in ("name", "me", "you")]
+        rest = [word for i, word in enumerate(words) if not any(m.first <= i < m.last for m in named)]
+        if len(named) == 1 and set(rest) <= {"the", "a", "an", "."}:
+            for _, subject, relation, _ in self._asked(asked, named[0].kind):
+                if subject != named[0].entity:
+                    return [self._claim(subject, relation, named[0].entity, "yes", asked.year, discourse.year)]
+        if len(words) > _SHORT_ANSWER or any(mention.form != "name" for mention in mentions):
+            return None
+        return None
+
+    def _claim(self, subject: str, relation: str, target: str, says: str, asked: int | None, now: int | None) -> Triplet:
+        changes = self.schema.relations[relation][2]
+        return Triplet(subject, relation, target, says, (asked or now) if changes else None)
+
+    def _asked(self, asked: _Asked, answer: str | None) -> list[tuple[float, str, str, str | None]]:
+        """What a question may ask, the likeliest first: score, subject, relation, object. `answer`: kind of the answer; None where
+        it was yes or no, so that the question names the object."""
+        entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions))
+        named = {m.entity for m in asked.mentions if m.form in ("name", "me", "you")}
+        found = []
+        for relation, (kind, other, _) in self.schema.relations.items():
+            for subject, subject_kind in entities:
+                if subject_kind != kind or (answer and other != answer):
+                    continue
+                score = float(self.questions.scores(question_features(asked.sentence, asked.mentions, relation, kind))[1])
+                if answer:
+                    found.append((score, subject, relation, None))
+                else:
+                    found += [(score, subject, relation, e) for e, k in entities if k == other and e != subject and e in named]
+        return sorted(found, key=lambda one: -one[0])
+
+    def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
+        ranked = self._asked(asked, None)
+        if ranked:
+            kind = self.schema.relations[ranked[0][2]][0]
+            return ranked[0][1], kind
+        return _first(asked.mentions, self.schema)
+
+    def _learn(self, documents: Sequence[Document], listed: NameList, seed: int) -> None:
+        """Fit the models of statements, questions and answers, with gold names and gold topics."""
+        features, targets, asked_features, asked_targets = [], [], [], []
+        answers: dict[str, Counter] = defaultdict(Counter)
+        for document in documents:
+            discourse, asked = self._discourse(), None
+            for at, (sentence, body, spans) in enumerate(_labelled(document, listed, self.schema)):
+                discourse.enter(sentence.lead, sentence.text, at == 0)
+                answering = asked if sentence.lead.startswith(LINE) else None
+                mentions = _mentions(discourse, body, spans, sentence.lead, at)
+                gold = {(one.subject, one.relation, one.object): one for one in sentence.triplets}
+                topic = next(((one.subject, self.schema.relations[one.relation][0]) for one in sentence.triplets), None)
+                if sentence.lead.startswith(LINE):
+                    asked = None
+                if body.text.endswith("?"):
+                    asked = _Asked(body, tuple(mentions), None)
+                elif answering and len(gold) <= 1 and not _has_subject(mentions, sentence.triplets):
+                    named = {m.entity for m in mentions}
+                    says = next(iter(sentence.triplets)).polarity if gold else "none"
+                    if not gold or sentence.triplets[0].object not in named:
+                        answers[body.text.rstrip(".").casefold()][says] += 1
+                    if gold:
+                        self._learn_question(answering, sentence.triplets[0], asked_features, asked_targets)
+                else:
+                    for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+                        one = gold.get((candidate.subject, candidate.relation, candidate.target))
+                        features.append(candidate.features)
+                        targets.append(self._says(one))
+                discourse.note(body, mentions, topic or _first(mentions, self.schema))
+        self.facts = LinearModel.fit(features, targets, 4, seed)
+        self.questions = LinearModel.fit(asked_features, asked_targets, 2, seed)
+        self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
+
+    def _learn_question(self, asked: _Asked, gold: Triplet, features: list, targets: list) -> None:
+        kind = self.schema.relations[gold.relation][0]
+        for relation, (subject, _, _) in self.schema.relations.items():
+            if subject == kind:
+                features.append(question_features(asked.sentence, asked.mentions, relation, kind))
+                targets.append(int(relation == gold.relation))
+
+    def _says(self, gold: Triplet | None) -> int:
+        if gold is None:
+            return NONE
+        if gold.polarity == "yes":
+            return HOLDS
+        return NEVER if gold.time is None else ENDED
+
+
+def _body(text: str, lead: str, at: int) -> str:
+    """A sentence without the label of who speaks."""
+    return Discourse({}, frozenset(), frozenset(), Pronouns()).enter(lead, text, at == 0)
+
+
+def _mentions(discourse: Discourse, body: Words, spans: Sequence[Span], lead: str, at: int) -> list[Mention]:
+    """Mentions of a sentence; the first one of a paragraph may say who talks or writes."""
+    people = discourse.people(body, spans)
+    if (at == 0 or lead == "\n\n") and not discourse.label and len(set(people)) > 1:
+        discourse.heading(people)
+    inside = {i for span in spans for i in range(span.first, span.last)}
+    years = [Mention(word, _YEAR, i, i + 1, "name") for i, word in enumerate(body.words) if _is_year(word) and i not in inside]
+    return sorted(discourse.mentions(body, spans) + years, key=lambda one: one.first)
+
+
+def _year_in(body: Words) -> int | None:
+    return next((int(word) for word in body.words if _is_year(word)), None)
+
+
+def _is_year(word: str) -> bool:
+    return word.isdigit() and len(word) == 4
+
+
+def _first(mentions: Sequence[Mention], schema: Schema) -> tuple[str, str] | None:
+    return next(((one.entity, one.kind) for one in mentions if one.kind in schema.subjects), None)
+
+
+def _has_subject(mentions: Sequence[Mention], triplets: Sequence[Triplet]) -> bool:
+    return any(mention.entity == triplet.subject for mention in mentions for triplet in triplets)
+
+
+def _names_of(documents: Iterable[Document], schema: Schema) -> dict[str, str]:
+    """Kind of every name in the gold triplets."""
+    names = {}
+    for document in documents:
+        for triplet in (one for sentence in document.sentences for one in sentence.triplets):
+            subject, target, _ = schema.relations[triplet.relation]
+            names[triplet.subject] = subject
+            if target != _YEAR:
+                names[triplet.object] = target
+    return names
+
+
+def _small_kinds(names: dict[str, str]) -> frozenset[str]:
+    small: dict[str, Counter] = defaultdict(Counter)
+    for name, kind in names.items():
+        small[kind][name[0].islower()] += 1
+    return frozenset(kind for kind, counts in small.items() if counts[True] > counts[False])
+
+
+def _labelled(document: Document, listed: NameList, schema: Schema) -> Iterator[tuple]:
+    """Each sentence, its words and the spans of names: those of its gold triplets, or of all names where it has none."""
+    for at, sentence in enumerate(document.sentences):
+        body = words_of(_body(sentence.text, sentence.lead, at))
+        own = _names_of([replace(document, sentences=(sentence,))], schema)
+        own |= {name.split()[0]: kind for name, kind in own.items() if kind == "person"}
+        yield sentence, body, (NameList(own) if own else listed).spans(body)
+
+
+def _agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[str]) -> list[list[Span]]:
+    """The spans of a document with one kind for each name with a capital: the likeliest over all places where it stands."""
+    total: dict[str, np.ndarray] = {}
+    for of, body in zip(spans, bodies, strict=True):
+        for span in of:
+            key = _key(body, span)
+            total[key] = total.get(key, 0) + np.array(span.scores)
+    people = {key.split()[0] for key, scores in total.items() if " " in key and kinds[int(scores.argmax())] == "person"}
+    out = []
+    for of, body in zip(spans, bodies, strict=True):
+        agreed = []
+        for span in of:
+            key = _key(body, span)
+            kind = "person" if key in people else kinds[int(total[key].argmax())]
+            agreed.append(replace(span, kind=kind))
+        out.append(agreed)
+    return out
+
+
+def _key(body: Words, span: Span) -> str:
+    text = body.between(span.first, span.last)
+    return text[0].lower() + text[1:] if span.first == 0 else text
