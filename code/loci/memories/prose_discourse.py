@@ -1,8 +1,8 @@
 """Who is meant: names, short names, pronouns, "the town", I and you, and which year it is, kept while a document is read.
 
-A pronoun means what the sentence before was about, if that fits; within a sentence "his" and "she" may mean the person named first,
-"him" does not. "The town" is the last one named. I and you follow from the label of a turn or the heading of a letter. The year is
-that of the last paragraph that names one, plus the spans of time ("two years later") since.
+A pronoun means what the sentence before was about, if that fits; within a sentence "his" and "she" may mean the person named
+first, "him" does not. "The town" is the last one named. I and you follow from the label of a turn or the heading of a letter. The
+year is that of the last paragraph that names one, plus the spans of time ("two years later") since.
 """
 
 import re
@@ -47,13 +47,23 @@ QUESTION, ANSWER = "Question", "Answer"
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Words `first` to `last` (excluded) mean `entity`. form: name, pronoun, noun ("the town"), me or you."""
+    """Words `first` to `last` (excluded) mean `entity`. form: name, pronoun, noun ("the town"), me or you.
+
+    others: kinds that a name may be of instead, with the logarithm of how likely they are.
+    """
 
     entity: str
     kind: str
     first: int
     last: int
     form: str
+    others: tuple[tuple[str, float], ...] = ()
+
+
+def parted(lead: str, text: str, first: bool) -> tuple[str, str]:
+    """Label and rest of a sentence: who speaks, "Question" or "Answer", where it begins a line so; '' where it does not."""
+    found = _LABEL.match(text) if first or lead.startswith(LINE) else None
+    return (found[1], text[found.end() :]) if found else ("", text)
 
 
 class Pronouns:
@@ -92,24 +102,20 @@ class Discourse:
         self._two: list[str] = []  # who talks or writes
         self._speaker = self._listener = ""
 
-    def enter(self, lead: str, text: str, first: bool) -> str:
-        """Take note of what stands before a sentence, and return the sentence without its label."""
-        begins = first or lead == PARAGRAPH
-        found = _LABEL.match(text) if first or lead.startswith(LINE) else None
-        if begins:
+    def enter(self, lead: str, text: str, first: bool) -> None:
+        """Take note of what stands before a sentence: an empty line, who speaks, a year."""
+        label, _ = parted(lead, text, first)
+        if first or lead == PARAGRAPH:
             self.topic = None
-            if not found:
+            if not label:
                 self._count_years(text)
         if first or lead.startswith(LINE):
-            self.label = found[1] if found else ""
-        if not found:
-            return text
-        if found[1] in (QUESTION, ANSWER):
+            self.label = label
+        if label in (QUESTION, ANSWER):
             self._speaker = self._listener = ""
-        else:
-            self._speaker = self._full.get(found[1], found[1])
+        elif label:
+            self._speaker = self._full.get(label, label)
             self._listener = next((one for one in self._two if one != self._speaker), "")
-        return text[found.end() :]
 
     def heading(self, people: Sequence[str]) -> None:
         """The first sentence of a paragraph names these people: two of them will talk, or the first writes to the second."""
@@ -139,7 +145,7 @@ class Discourse:
         starts = {span.first: span for span in spans}
         while at < len(sentence.words):
             if span := starts.get(at):
-                found.append(Mention(self.name(sentence, span), span.kind, span.first, span.last, "name"))
+                found.append(Mention(self.name(sentence, span), span.kind, span.first, span.last, "name", span.others))
                 at = span.last
                 continue
             word = sentence.words[at].casefold()

@@ -1,8 +1,8 @@
 """Triplets out of prose, by rules and small models that were fitted once on documents with gold triplets.
 
-Reading: names are found and classed (`prose_mentions`), everything that points at them is resolved (`prose_discourse`), and each
-pair of mentions whose kinds some relation joins is judged by the words around it (`prose_facts`). Questions state nothing; a short
-answer, or a yes or no, states what the question asked. Only text is read, never the gold triplets of the document.
+Reading: names are found and classed (`prose_mentions`), everything that points at them is resolved (`prose_discourse`), and
+each pair of mentions whose kinds some relation joins is judged by the words around it (`prose_facts`). Questions state nothing; a
+short answer, or a yes or no, states what the question asked. Only text is read, never the gold triplets of the document.
 """
 
 from collections import Counter, defaultdict
@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loci.errors import UserError
-from loci.memories.prose_discourse import LINE, QUESTION, Discourse, Mention, Pronouns
+from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
 from loci.memories.prose_facts import ENDED, HOLDS, NEVER, NONE, Candidate, LinearModel, Schema, candidates_of, question_features
 from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
 from loci.worlds.prose_records import Document, Triplet
 
 _YEAR = "year"
-_SHORT_ANSWER = 7  # words
+_SHORT_ANSWER = 6  # words
+_ARTICLES = frozenset({"the", "a", "an"})
+_UNLIKELY = -5.0  # logarithm of the least probability of a kind that is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class _Asked:
 class Extractor:
     """Reads documents into triplets, a list for each sentence. `fit` makes one."""
 
-    def __init__(self, schema: Schema, tagger: Tagger, pronouns: Pronouns, small: frozenset[str]):
-        self.schema, self.tagger, self.pronouns, self.small = schema, tagger, pronouns, small
+    def __init__(self, schema: Schema, tagger: Tagger, pronouns: Pronouns, small: frozenset[str], article: frozenset[str]):
+        self.schema, self.tagger, self.pronouns, self.small, self.article = schema, tagger, pronouns, small, article
         self.facts: LinearModel | None = None
         self.questions: LinearModel | None = None
         self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
@@ -48,23 +50,18 @@ class Extractor:
             raise UserError("documents to learn from", "hold no triplets", "give documents with gold triplets")
         small = _small_kinds(names)
         listed = NameList({**{name.split()[0]: kind for name, kind in names.items() if kind == "person"}, **names})
-        sentences, spans = [], []
+        labelled = [_labelled(document, listed, schema) for document in documents]
         pronouns = Pronouns()
-        for document in documents:
-            for _, body, of in _labelled(document, listed, schema):
-                sentences.append(body)
-                spans.append(of)
-                given = [body.words[span.first] for span in of if span.kind == "person"]
-                pronouns.read(body, given)
-        made = cls(schema, Tagger.fit(sentences, spans, schema.kinds[:-1], listed, seed), pronouns, small)
-        made._learn(documents, listed, seed)
+        for body, spans in (part for of in labelled for part in of):
+            pronouns.read(body, [body.words[span.first] for span in spans if span.kind == "person"])
+        bodies, spans = zip(*(part for of in labelled for part in of), strict=True)
+        made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, seed), pronouns, small, _with_article(names))
+        made._learn(documents, labelled, seed)
         return made
 
     def extract(self, documents: Sequence[Document]) -> list[list[list[Triplet]]]:
         """For each document and each of its sentences the triplets that it states."""
-        bodies = [
-            [words_of(_body(sentence.text, sentence.lead, at)) for at, sentence in enumerate(d.sentences)] for d in documents
-        ]
+        bodies = [_bodies(document) for document in documents]
         found = iter(self.tagger.tag([body for of in bodies for body in of]))
         out = []
         for document, of in zip(documents, bodies, strict=True):
@@ -107,9 +104,9 @@ class Extractor:
         likely: tuple[float, Candidate | None] = (-1.0, None)
         for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
             scores = self.facts.scores(candidate.features)
-            states = 1 - float(np.exp(scores[NONE]))
+            states = (1 - float(np.exp(scores[NONE]))) * float(np.exp(candidate.doubt))
             likely = max(likely, (states, candidate), key=lambda one: one[0])
-            best = int(scores.argmax()) if scores.argmax() != NONE else NONE
+            best = int(scores.argmax())
             key = frozenset((candidate.subject, candidate.target))
             if best != NONE and (key not in chosen or states > chosen[key][0]):
                 chosen[key] = (states, best, candidate)
@@ -138,49 +135,68 @@ class Extractor:
         words = [word.casefold() for word in body.words]
         named = [mention for mention in mentions if mention.form in ("name", "me", "you")]
         rest = [word for i, word in enumerate(words) if not any(m.first <= i < m.last for m in named)]
-        if len(named) == 1 and set(rest) <= {"the", "a", "an", "."}:
-            for _, subject, relation, _ in self._asked(asked, named[0].kind):
+        if len(named) == 1 and set(rest) <= _ARTICLES | {"."}:
+            kinds = {named[0].kind: 0.0, **dict(named[0].others)}
+            fitting = [(score + doubt, *rest) for kind, doubt in kinds.items() for score, *rest in self._asked(asked, kind)]
+            for _, subject, relation, _ in sorted(fitting, key=lambda one: -one[0]):
                 if subject != named[0].entity:
                     return [self._claim(subject, relation, named[0].entity, "yes", asked.year, discourse.year)]
-        if len(words) > _SHORT_ANSWER or any(mention.form != "name" for mention in mentions):
+        # Who repeats what the question is about answers in a sentence.
+        about = {mention.entity for mention in asked.mentions}
+        if len(words) > _SHORT_ANSWER or any(mention.form != "name" or mention.entity in about for mention in mentions):
             return None
+        # A name that was not recognised: the whole answer, as what the question asks for.
+        for _, subject, relation, _ in self._asked(asked, None, named=False):
+            target = self._as_name(body, self.schema.relations[relation][1])
+            return [self._claim(subject, relation, target, "yes", asked.year, discourse.year)] if target else None
         return None
+
+    def _as_name(self, body: Words, kind: str) -> str:
+        """A whole answer as a name of that kind: "The Ruddle." -> "the Ruddle", "An engraver." -> "engraver"."""
+        first, last = 0, len(body.words) - (body.words[-1] == ".")
+        if kind not in self.article and body.words[0].casefold() in _ARTICLES:
+            first = 1
+        if first >= last:
+            return ""
+        name = body.between(first, last)
+        return name[0].lower() + name[1:] if kind in self.small else name
 
     def _claim(self, subject: str, relation: str, target: str, says: str, asked: int | None, now: int | None) -> Triplet:
         changes = self.schema.relations[relation][2]
         return Triplet(subject, relation, target, says, (asked or now) if changes else None)
 
-    def _asked(self, asked: _Asked, answer: str | None) -> list[tuple[float, str, str, str | None]]:
-        """What a question may ask, the likeliest first: score, subject, relation, object. `answer`: kind of the answer; None where
-        it was yes or no, so that the question names the object."""
+    def _asked(self, asked: _Asked, answer: str | None, named: bool = True) -> list[tuple[float, str, str, str | None]]:
+        """What a question may ask, the likeliest first: score, subject, relation, object.
+
+        `answer`: kind of the answer; None where it is not known. With `named` and no such kind the question names the object, as
+        its answer is yes or no.
+        """
         entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions))
-        named = {m.entity for m in asked.mentions if m.form in ("name", "me", "you")}
+        objects = {m.entity for m in asked.mentions if m.form in ("name", "me", "you")}
         found = []
         for relation, (kind, other, _) in self.schema.relations.items():
             for subject, subject_kind in entities:
                 if subject_kind != kind or (answer and other != answer):
                     continue
                 score = float(self.questions.scores(question_features(asked.sentence, asked.mentions, relation, kind))[1])
-                if answer:
+                if answer or not named:
                     found.append((score, subject, relation, None))
                 else:
-                    found += [(score, subject, relation, e) for e, k in entities if k == other and e != subject and e in named]
+                    found += [(score, subject, relation, e) for e, k in entities if k == other and e != subject and e in objects]
         return sorted(found, key=lambda one: -one[0])
 
     def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
-        ranked = self._asked(asked, None)
-        if ranked:
-            kind = self.schema.relations[ranked[0][2]][0]
-            return ranked[0][1], kind
+        for _, subject, relation, _ in self._asked(asked, None) or self._asked(asked, None, named=False):
+            return subject, self.schema.relations[relation][0]
         return _first(asked.mentions, self.schema)
 
-    def _learn(self, documents: Sequence[Document], listed: NameList, seed: int) -> None:
+    def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], seed: int) -> None:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
         features, targets, asked_features, asked_targets = [], [], [], []
         answers: dict[str, Counter] = defaultdict(Counter)
-        for document in documents:
+        for document, parts in zip(documents, labelled, strict=True):
             discourse, asked = self._discourse(), None
-            for at, (sentence, body, spans) in enumerate(_labelled(document, listed, self.schema)):
+            for at, (sentence, (body, spans)) in enumerate(zip(document.sentences, parts, strict=True)):
                 discourse.enter(sentence.lead, sentence.text, at == 0)
                 answering = asked if sentence.lead.startswith(LINE) else None
                 mentions = _mentions(discourse, body, spans, sentence.lead, at)
@@ -222,15 +238,15 @@ class Extractor:
         return NEVER if gold.time is None else ENDED
 
 
-def _body(text: str, lead: str, at: int) -> str:
-    """A sentence without the label of who speaks."""
-    return Discourse({}, frozenset(), frozenset(), Pronouns()).enter(lead, text, at == 0)
+def _bodies(document: Document) -> list[Words]:
+    """The words of each sentence, without the label of who speaks."""
+    return [words_of(parted(one.lead, one.text, at == 0)[1]) for at, one in enumerate(document.sentences)]
 
 
 def _mentions(discourse: Discourse, body: Words, spans: Sequence[Span], lead: str, at: int) -> list[Mention]:
     """Mentions of a sentence; the first one of a paragraph may say who talks or writes."""
     people = discourse.people(body, spans)
-    if (at == 0 or lead == "\n\n") and not discourse.label and len(set(people)) > 1:
+    if (at == 0 or lead == PARAGRAPH) and not discourse.label and len(set(people)) > 1:
         discourse.heading(people)
     inside = {i for span in spans for i in range(span.first, span.last)}
     years = [Mention(word, _YEAR, i, i + 1, "name") for i, word in enumerate(body.words) if _is_year(word) and i not in inside]
@@ -272,13 +288,19 @@ def _small_kinds(names: dict[str, str]) -> frozenset[str]:
     return frozenset(kind for kind, counts in small.items() if counts[True] > counts[False])
 
 
-def _labelled(document: Document, listed: NameList, schema: Schema) -> Iterator[tuple]:
-    """Each sentence, its words and the spans of names: those of its gold triplets, or of all names where it has none."""
-    for at, sentence in enumerate(document.sentences):
-        body = words_of(_body(sentence.text, sentence.lead, at))
+def _with_article(names: dict[str, str]) -> frozenset[str]:
+    """Kinds that have a name with "the" in front, as part of it."""
+    return frozenset(kind for name, kind in names.items() if name.startswith("the "))
+
+
+def _labelled(document: Document, listed: NameList, schema: Schema) -> list[tuple[Words, list[Span]]]:
+    """For each sentence its words and the spans of names: of its gold triplets, or of all names where it has none."""
+    out = []
+    for sentence, body in zip(document.sentences, _bodies(document), strict=True):
         own = _names_of([replace(document, sentences=(sentence,))], schema)
         own |= {name.split()[0]: kind for name, kind in own.items() if kind == "person"}
-        yield sentence, body, (NameList(own) if own else listed).spans(body)
+        out.append((body, (NameList(own) if own else listed).spans(body)))
+    return out
 
 
 def _agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[str]) -> list[list[Span]]:
@@ -294,8 +316,13 @@ def _agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[st
         agreed = []
         for span in of:
             key = _key(body, span)
-            kind = "person" if key in people else kinds[int(total[key].argmax())]
-            agreed.append(replace(span, kind=kind))
+            if key in people:
+                agreed.append(replace(span, kind="person"))
+                continue
+            scores = total[key] - np.logaddexp.reduce(total[key])
+            best = int(scores.argmax())
+            others = tuple((kinds[i], float(scores[i])) for i in np.flatnonzero(scores > _UNLIKELY) if i != best)
+            agreed.append(replace(span, kind=kinds[best], others=others))
         out.append(agreed)
     return out
 

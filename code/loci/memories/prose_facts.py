@@ -1,13 +1,14 @@
 """Which fact two mentions of a sentence state, if any: a log-linear model over the words around them.
 
-A candidate is a subject, a relation that fits the kinds, and an object. Names never enter its features, only their kinds and the
-words of the sentence, so that the model knows nothing of single names. In training a random share of the features with words, from
-none to nearly all, is dropped from each example: no decision may hang on the one word that a new wording lacks, and where all words
-are new, the order and the number of the mentions decide.
+A candidate is a subject, a relation that fits the kinds, and an object. Names never enter its features, only their kinds and
+the words of the sentence, so that the model knows nothing of single names. In training a random share of the features with
+words, from none to nearly all, is dropped from each example: no decision may hang on the one word that a new wording lacks, and
+where all words are new, the order and the number of the mentions decide.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -56,6 +57,7 @@ class Candidate:
     relation: str
     target: str
     features: tuple[str, ...]
+    doubt: float  # logarithm of how likely the object is of the kind that the relation wants
 
 
 def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, topic: tuple[str, str] | None) -> list[Candidate]:
@@ -71,16 +73,17 @@ def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, 
             named = [mention for mention in to if mention.form in ("name", "me", "you")]
             if target == subject or not named:
                 continue
-            for relation in schema.between(kind, other):
-                features = _features(sentence, mentions, of, named, relation, topic == (subject, kind))
-                found.append(Candidate(subject, kind, relation, target, features))
+            for other_kind, doubt in ((other, 0.0), *named[0].others):
+                for relation in schema.between(kind, other_kind):
+                    features = _features(sentence, mentions, of, named, relation, topic == (subject, kind))
+                    found.append(Candidate(subject, kind, relation, target, features, doubt))
     return found
 
 
 def question_features(sentence: Words, mentions: Sequence[Mention], relation: str, kind: str) -> tuple[str, ...]:
     """Features of a question for a relation whose subject is of that kind."""
     words = [*_masked(sentence, mentions), "$"]
-    pairs = [f"{one} {two}" for one, two in zip(words, words[1:], strict=False)]
+    pairs = [f"{one} {two}" for one, two in pairwise(words)]
     return (f"={relation}", *(f"{relation}|{one}" for one in (*words, *(word[:_STEM] + "~" for word in words), *pairs)))
 
 
@@ -203,7 +206,7 @@ def _features(
         *(f"a {word}" for word in words[o + 1 : after]),
         *(f"m {word}" for word in words[low + 1 : high]),
         *(f"w {word}" for word in plain),
-        *(f"w2 {one} {two}" for one, two in zip(words, words[1:], strict=False)),
+        *(f"w2 {one} {two}" for one, two in pairwise(words)),
         *(f"rank {rank} {word}" for word in words[before + 1 : o]),
         f"rank {rank} {order} {'from' in plain} {'to' in plain}",
     ]

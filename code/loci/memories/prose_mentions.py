@@ -7,7 +7,7 @@ some of the other words are hidden too. The network is two convolutions over fiv
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,19 +50,37 @@ def words_of(text: str) -> Words:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Words `first` to `last` (excluded) name something; `scores`: log-probability of each kind, in the tagger's order."""
+    """Words `first` to `last` (excluded) name something.
+
+    scores: log-probability of each kind, in the order of the tagger. others: other kinds that are likely, with theirs.
+    """
 
     first: int
     last: int
     kind: str
     scores: tuple[float, ...] = ()
+    others: tuple[tuple[str, float], ...] = ()
 
 
 class NameList:
-    """Names with their kinds, found in a sentence from left to right, the longest first. Case of the first letter is ignored."""
+    """Names with their kinds, found in a sentence from left to right, the longest first; case is ignored.
+
+    A name is also one that begins like two known names of a kind and ends like two of them: "Amberline Mills".
+    """
 
     def __init__(self, names: Mapping[str, str]):
         self._kinds = {words_of(name.casefold()).words: kind for name, kind in names.items()}
+        begins: dict[tuple, set] = defaultdict(set)
+        ends: dict[tuple, set] = defaultdict(set)
+        for words, kind in self._kinds.items():
+            for cut in range(1, len(words)):
+                begins[kind, words[:cut]].add(words[cut:])
+                ends[kind, words[cut:]].add(words[:cut])
+        self._begins: dict[tuple, list[str]] = defaultdict(list)
+        for (kind, words), others in begins.items():
+            if len(others) > 1:
+                self._begins[words].append(kind)
+        self._ends = {key for key, others in ends.items() if len(others) > 1}
         self._kinds |= {(*words[:-1], f"{words[-1]}s"): kind for words, kind in self._kinds.items() if kind in _ENDS_WITH_S}
 
     def spans(self, sentence: Words) -> list[Span]:
@@ -71,8 +89,7 @@ class NameList:
         found, at = [], 0
         while at < len(folded):
             for size in range(min(_LONGEST_NAME, len(folded) - at), 0, -1):
-                kind = self._kinds.get(tuple(folded[at : at + size]))
-                # A name has capitals where the list has them; a first word may have one.
+                kind = self._kind(tuple(folded[at : at + size]))
                 if kind is not None:
                     found.append(Span(at, at + size, kind))
                     at += size
@@ -80,6 +97,15 @@ class NameList:
             else:
                 at += 1
         return found
+
+    def _kind(self, words: tuple[str, ...]) -> str | None:
+        if kind := self._kinds.get(words):
+            return kind
+        for cut in range(1, len(words)):
+            for kind in self._begins.get(words[:cut], ()):
+                if (kind, words[cut:]) in self._ends:
+                    return kind
+        return None
 
 
 class Tagger:
@@ -124,7 +150,7 @@ class Tagger:
         return found
 
     def _joined(self, sentence: Words, tagged: list[Span]) -> list[Span]:
-        """The tagger's spans and those of the list of names: where they overlap the longer one stands, the list's among equals."""
+        """The tagger's spans and the listed names: where they overlap the longer one stands, the listed one among equals."""
         sure = tuple([0.0] * len(self.kinds))
         listed = [
             Span(one.first, one.last, one.kind, tuple(sure[i] if kind == one.kind else _NOT for i, kind in enumerate(self.kinds)))
