@@ -67,7 +67,7 @@ def parted(lead: str, text: str, first: bool) -> tuple[str, str]:
 
 
 class Pronouns:
-    """Which of she, he and they goes with a given name, by the sentences that name nobody else."""
+    """Which of she, he and they goes with a given name, by the pronouns behind it in sentences that name nobody else."""
 
     def __init__(self):
         self._counts: dict[str, Counter] = defaultdict(Counter)
@@ -76,8 +76,10 @@ class Pronouns:
         """Count the pronouns of a sentence in which only one person, `given`, is named."""
         names = set(given)
         if len(names) == 1:
-            found = {_PERSONAL.get(word.casefold()) for word in sentence.words} & {"she", "he", "they"}
-            self._counts[names.pop()].update(found)
+            name = names.pop()
+            behind = sentence.words[sentence.words.index(name) :] if name in sentence.words else ()
+            found = {_PERSONAL.get(word.casefold()) for word in behind if word not in _OBJECTIVE}
+            self._counts[name].update(found & {"she", "he", "they"})
 
     def of(self, given: str) -> str:
         """she, he or they; '' where none was seen."""
@@ -135,8 +137,10 @@ class Discourse:
                 self._full.setdefault(given, text)
             return text if " " in text else self._full.get(text, text)
         if span.kind == "weekday":
-            return text.removesuffix("s").capitalize()
-        return text[0].lower() + text[1:] if span.kind in self.small else text
+            return text.removesuffix("s")
+        if span.name:
+            return span.name
+        return text[0].lower() + text[1:] if span.first == 0 and span.kind in self.small else text
 
     def mentions(self, sentence: Words, spans: Sequence[Span]) -> list[Mention]:
         """Everything that the sentence names or points at, in order."""
@@ -157,7 +161,7 @@ class Discourse:
             elif word in _PERSONAL:
                 mention = self._pronoun(sentence, at, found)
             elif kind := self.nouns.get(" ".join(sentence.words[at : at + 2]).casefold()):
-                entity = self.topic[0] if self.topic and self.topic[1] == kind else self._last.get(kind)
+                entity = self._last.get(kind)
                 mention = Mention(entity, kind, at, at + 2, "noun") if entity else None
             if mention:
                 found.append(mention)
@@ -202,4 +206,6 @@ class Discourse:
             return Mention(same[0].entity, same[0].kind, at, at + 1, "pronoun")
         if people and "person" in self._last and self._fits(self._last["person"], which):
             return Mention(self._last["person"], "person", at, at + 1, "pronoun")
+        if people and self.topic and self.topic[1] == "person":  # what is known of the pronouns of names may be wrong
+            return Mention(*self.topic, at, at + 1, "pronoun")
         return None

@@ -13,13 +13,17 @@ import numpy as np
 
 from loci.errors import UserError
 from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
-from loci.memories.prose_facts import ENDED, HOLDS, NEVER, NONE, Candidate, LinearModel, Schema, candidates_of, question_features
+from loci.memories.prose_facts import ENDED, HOLDS, NEVER, Candidate, LinearModel, Schema, candidates_of, wording_features
 from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
 from loci.worlds.prose_records import Document, Triplet
 
 _YEAR = "year"
 _SHORT_ANSWER = 6  # words
+_POINTING = frozenset({"i", "you", "he", "she", "it", "they", "that", "this"})
 _ARTICLES = frozenset({"the", "a", "an"})
+_KNOWN = 0.8  # share of listed names from which on the others are doubted
+_STATED = 0.5  # least probability that some relation of a pair is stated
+_COMMON = 3  # relations with which a feature must occur to say something about polarity
 _UNLIKELY = -5.0  # logarithm of the least probability of a kind that is looked at
 
 
@@ -37,8 +41,9 @@ class Extractor:
 
     def __init__(self, schema: Schema, tagger: Tagger, pronouns: Pronouns, small: frozenset[str], article: frozenset[str]):
         self.schema, self.tagger, self.pronouns, self.small, self.article = schema, tagger, pronouns, small, article
-        self.facts: LinearModel | None = None
-        self.questions: LinearModel | None = None
+        self.facts: LinearModel | None = None  # whether a candidate is stated
+        self.tones: LinearModel | None = None  # what is said of it
+        self.wordings: LinearModel | None = None  # whether a sentence is about a relation
         self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
 
     @classmethod
@@ -100,21 +105,23 @@ class Extractor:
         self, body: Words, mentions: list[Mention], discourse: Discourse
     ) -> tuple[list[Triplet], tuple[str, str] | None]:
         """What a sentence states, and what it is about."""
-        chosen: dict[frozenset, tuple[float, int, Candidate]] = {}
-        likely: tuple[float, Candidate | None] = (-1.0, None)
+        pairs: dict[frozenset, list[tuple[float, float, Candidate]]] = defaultdict(list)
         for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
-            scores = self.facts.scores(candidate.features)
-            states = (1 - float(np.exp(scores[NONE]))) * float(np.exp(candidate.doubt))
-            likely = max(likely, (states, candidate), key=lambda one: one[0])
-            best = int(scores.argmax())
-            key = frozenset((candidate.subject, candidate.target))
-            if best != NONE and (key not in chosen or states > chosen[key][0]):
-                chosen[key] = (states, best, candidate)
-        triplets = [self._triplet(candidate, says, discourse.year) for _, says, candidate in chosen.values()]
-        best_candidate = likely[1]
-        return triplets, best_candidate and (best_candidate.subject, best_candidate.kind)
+            stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
+            about = float(self.wordings.scores(wording_features(body, mentions, candidate.relation))[1])
+            pairs[frozenset((candidate.subject, candidate.target))].append((stated + about, stated, candidate))
+        triplets, likely, topic = [], -1.0, None
+        for of in pairs.values():
+            total = sum(np.exp(stated) for _, stated, _ in of)
+            best = max(of, key=lambda one: one[0])[2]
+            if total > likely:
+                likely, topic = total, (best.subject, best.kind)
+            if total > _STATED:
+                triplets.append(self._triplet(best, discourse.year))
+        return triplets, topic
 
-    def _triplet(self, candidate: Candidate, says: int, year: int | None) -> Triplet:
+    def _triplet(self, candidate: Candidate, year: int | None) -> Triplet:
+        says = int(self.tones.scores(candidate.tone).argmax())
         changes = self.schema.relations[candidate.relation][2]
         time = year if changes and says != NEVER else None
         return Triplet(candidate.subject, candidate.relation, candidate.target, "yes" if says == HOLDS else "no", time)
@@ -143,7 +150,11 @@ class Extractor:
                     return [self._claim(subject, relation, named[0].entity, "yes", asked.year, discourse.year)]
         # Who repeats what the question is about answers in a sentence.
         about = {mention.entity for mention in asked.mentions}
-        if len(words) > _SHORT_ANSWER or any(mention.form != "name" or mention.entity in about for mention in mentions):
+        if (
+            len(words) > _SHORT_ANSWER
+            or not _POINTING.isdisjoint(words)
+            or any(mention.form != "name" or mention.entity in about for mention in mentions)
+        ):
             return None
         # A name that was not recognised: the whole answer, as what the question asks for.
         for _, subject, relation, _ in self._asked(asked, None, named=False):
@@ -171,18 +182,19 @@ class Extractor:
         `answer`: kind of the answer; None where it is not known. With `named` and no such kind the question names the object, as
         its answer is yes or no.
         """
-        entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions))
-        objects = {m.entity for m in asked.mentions if m.form in ("name", "me", "you")}
+        # Nobody asks about themselves: "tell me, …".
+        entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form != "me"))
+        objects = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form in ("name", "me", "you")))
         found = []
         for relation, (kind, other, _) in self.schema.relations.items():
             for subject, subject_kind in entities:
                 if subject_kind != kind or (answer and other != answer):
                     continue
-                score = float(self.questions.scores(question_features(asked.sentence, asked.mentions, relation, kind))[1])
+                score = float(self.wordings.scores(wording_features(asked.sentence, asked.mentions, relation))[1])
                 if answer or not named:
                     found.append((score, subject, relation, None))
                 else:
-                    found += [(score, subject, relation, e) for e, k in entities if k == other and e != subject and e in objects]
+                    found += [(score, subject, relation, e) for e, k in objects if k == other and e != subject]
         return sorted(found, key=lambda one: -one[0])
 
     def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
@@ -192,7 +204,10 @@ class Extractor:
 
     def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], seed: int) -> None:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
-        features, targets, asked_features, asked_targets = [], [], [], []
+        facts: list[tuple[tuple[str, ...], int]] = []
+        tones: list[tuple[tuple[str, ...], int]] = []
+        wordings: list[tuple[tuple[str, ...], int]] = []
+        relations_with: dict[str, set[str]] = defaultdict(set)  # of a feature of tone
         answers: dict[str, Counter] = defaultdict(Counter)
         for document, parts in zip(documents, labelled, strict=True):
             discourse, asked = self._discourse(), None
@@ -212,30 +227,40 @@ class Extractor:
                     if not gold or sentence.triplets[0].object not in named:
                         answers[body.text.rstrip(".").casefold()][says] += 1
                     if gold:
-                        self._learn_question(answering, sentence.triplets[0], asked_features, asked_targets)
+                        wordings += self._about(answering.sentence, answering.mentions, sentence.triplets[0], True)
                 else:
                     for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
                         one = gold.get((candidate.subject, candidate.relation, candidate.target))
-                        features.append(candidate.features)
-                        targets.append(self._says(one))
+                        facts.append((candidate.features, int(one is not None)))
+                        if one:
+                            tones.append((candidate.tone, _says(one)))
+                            for name in candidate.tone:
+                                relations_with[name].add(one.relation)
+                    for one in gold.values():
+                        wordings += self._about(body, mentions, one, False)
                 discourse.note(body, mentions, topic or _first(mentions, self.schema))
-        self.facts = LinearModel.fit(features, targets, 4, seed)
-        self.questions = LinearModel.fit(asked_features, asked_targets, 2, seed)
+        self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
+        common = {name for name, of in relations_with.items() if len(of) >= _COMMON}
+        tones = [(tuple(name for name in tone if name in common), says) for tone, says in tones]
+        self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
+        self.wordings = LinearModel.fit(*zip(*wordings, strict=True), 2, seed)
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
 
-    def _learn_question(self, asked: _Asked, gold: Triplet, features: list, targets: list) -> None:
-        kind = self.schema.relations[gold.relation][0]
-        for relation, (subject, _, _) in self.schema.relations.items():
-            if subject == kind:
-                features.append(question_features(asked.sentence, asked.mentions, relation, kind))
-                targets.append(int(relation == gold.relation))
+    def _about(self, sentence: Words, mentions: Sequence[Mention], gold: Triplet, asks: bool) -> Iterator[tuple]:
+        """Examples of what a sentence is about: the relation of a gold triplet, and others that it might be.
 
-    def _says(self, gold: Triplet | None) -> int:
-        if gold is None:
-            return NONE
-        if gold.polarity == "yes":
-            return HOLDS
-        return NEVER if gold.time is None else ENDED
+        A question names one of the two entities, a statement both.
+        """
+        subject, target, _ = self.schema.relations[gold.relation]
+        for relation, (first, second, _) in self.schema.relations.items():
+            if first == subject if asks else {first, second} == {subject, target}:
+                yield wording_features(sentence, mentions, relation), int(relation == gold.relation)
+
+
+def _says(gold: Triplet) -> int:
+    if gold.polarity == "yes":
+        return HOLDS
+    return NEVER if gold.time is None else ENDED
 
 
 def _bodies(document: Document) -> list[Words]:
@@ -304,7 +329,22 @@ def _labelled(document: Document, listed: NameList, schema: Schema) -> list[tupl
 
 
 def _agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[str]) -> list[list[Span]]:
-    """The spans of a document with one kind for each name with a capital: the likeliest over all places where it stands."""
+    """The spans of a document with one kind for each name: the likeliest over all places where it stands.
+
+    Where nearly all names with a capital are listed, a small word that is not listed is taken for no name.
+    """
+    capital = [
+        max(span.scores) == 0
+        for of, body in zip(spans, bodies, strict=True)
+        for span in of
+        if body.words[span.last - 1][0].isupper()
+    ]
+    known = bool(capital) and sum(capital) > _KNOWN * len(capital)
+    if known:
+        spans = [
+            [span for span in of if max(span.scores) == 0 or not _is_small(body, span)]
+            for of, body in zip(spans, bodies, strict=True)
+        ]
     total: dict[str, np.ndarray] = {}
     for of, body in zip(spans, bodies, strict=True):
         for span in of:
@@ -325,6 +365,11 @@ def _agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[st
             agreed.append(replace(span, kind=kinds[best], others=others))
         out.append(agreed)
     return out
+
+
+def _is_small(body: Words, span: Span) -> bool:
+    """Whether a name has no capital, but for one at the beginning of a sentence."""
+    return all(body.words[i].islower() or i == 0 for i in range(span.first, span.last))
 
 
 def _key(body: Words, span: Span) -> str:

@@ -18,7 +18,7 @@ from loci.memories.prose_discourse import Mention
 from loci.memories.prose_mentions import Words
 from loci.worlds.prose_lexicon import kinds, nouns, relations
 
-NONE, HOLDS, ENDED, NEVER = range(4)  # what a sentence says of a candidate
+HOLDS, ENDED, NEVER = range(3)  # what a sentence says of a fact: that it is so, is so no longer, is so at no time
 _STEM = 5  # characters
 _EPOCHS, _BATCH, _RATE, _DECAY = 6, 256, 2e-2, 1e-3
 _KEPT = "="  # begins the name of a feature without words, which is never dropped
@@ -56,7 +56,8 @@ class Candidate:
     kind: str  # of the subject
     relation: str
     target: str
-    features: tuple[str, ...]
+    features: tuple[str, ...]  # for whether it is stated
+    tone: tuple[str, ...]  # for what is said of it: nothing that belongs to its relation alone
     doubt: float  # logarithm of how likely the object is of the kind that the relation wants
 
 
@@ -75,13 +76,13 @@ def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, 
                 continue
             for other_kind, doubt in ((other, 0.0), *named[0].others):
                 for relation in schema.between(kind, other_kind):
-                    features = _features(sentence, mentions, of, named, relation, topic == (subject, kind))
-                    found.append(Candidate(subject, kind, relation, target, features, doubt))
+                    features, tone = _features(sentence, mentions, of, named, relation, topic == (subject, kind))
+                    found.append(Candidate(subject, kind, relation, target, features, tone, doubt))
     return found
 
 
-def question_features(sentence: Words, mentions: Sequence[Mention], relation: str, kind: str) -> tuple[str, ...]:
-    """Features of a question for a relation whose subject is of that kind."""
+def wording_features(sentence: Words, mentions: Sequence[Mention], relation: str) -> tuple[str, ...]:
+    """Features for whether a sentence, or a question, is about a relation."""
     words = [*_masked(sentence, mentions), "$"]
     pairs = [f"{one} {two}" for one, two in pairwise(words)]
     return (f"={relation}", *(f"{relation}|{one}" for one in (*words, *(word[:_STEM] + "~" for word in words), *pairs)))
@@ -156,7 +157,7 @@ def _masked(sentence: Words, mentions: Sequence[Mention]) -> list[str]:
 
 def _features(
     sentence: Words, mentions: Sequence[Mention], of: Sequence[Mention], to: Sequence[Mention], relation: str, is_topic: bool
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     target = to[0]
     subject = min(of, key=lambda one: (one.first > target.first, abs(one.first - target.first)))
     # The words with S and O for subject and object, <kind> for others; where those two stand in the list.
@@ -212,4 +213,4 @@ def _features(
     ]
     stems = [f"{order} {word[:_STEM]}~" for word in plain] + [f"{word[:_STEM]}~" for word in plain]
     always = [f"={one}" for one in bare] + [f"={relation}", *(f"={relation}|{one}" for one in bare)]
-    return (*always, *local, *(f"{relation}|{one}" for one in local + stems))
+    return (*always, *local, *(f"{relation}|{one}" for one in local + stems)), (*(f"={one}" for one in bare), *local)

@@ -24,6 +24,7 @@ _LONGEST_NAME = 6  # words
 _RARE = 2  # words of fewer occurrences are unknown
 _HIDE_SENTENCE, _HIDE_NAME, _HIDE_WORD, _HIDE_ENDING = 0.5, 0.15, 0.1, 0.75
 _NOT = -20.0  # log-probability of what a listed name is not
+_FIRMLY = -0.1  # log-probability
 _EPOCHS, _BATCH, _RATE = 5, 64, 3e-3
 _ENDS_WITH_S = frozenset({"weekday"})  # kinds that stand in the plural: "on Tuesdays"
 
@@ -52,7 +53,8 @@ def words_of(text: str) -> Words:
 class Span:
     """Words `first` to `last` (excluded) name something.
 
-    scores: log-probability of each kind, in the order of the tagger. others: other kinds that are likely, with theirs.
+    scores: log-probability of each kind, in the order of the tagger. others: other kinds that are likely, with theirs. name: as
+    in the list of names; '' where it is not listed.
     """
 
     first: int
@@ -60,6 +62,7 @@ class Span:
     kind: str
     scores: tuple[float, ...] = ()
     others: tuple[tuple[str, float], ...] = ()
+    name: str = ""
 
 
 class NameList:
@@ -70,6 +73,7 @@ class NameList:
 
     def __init__(self, names: Mapping[str, str]):
         self._kinds = {words_of(name.casefold()).words: kind for name, kind in names.items()}
+        self._names = {words_of(name.casefold()).words: name for name in names}
         begins: dict[tuple, set] = defaultdict(set)
         ends: dict[tuple, set] = defaultdict(set)
         for words, kind in self._kinds.items():
@@ -91,7 +95,7 @@ class NameList:
             for size in range(min(_LONGEST_NAME, len(folded) - at), 0, -1):
                 kind = self._kind(tuple(folded[at : at + size]))
                 if kind is not None:
-                    found.append(Span(at, at + size, kind))
+                    found.append(Span(at, at + size, kind, name=self._names.get(tuple(folded[at : at + size]), "")))
                     at += size
                     break
             else:
@@ -146,16 +150,19 @@ class Tagger:
                 inputs = _padded([self._inputs(sentences[i]) for i in batch])
                 scores = torch.log_softmax(self._network(inputs), dim=-1).numpy()
             for row, i in enumerate(batch):
-                found[i] = self._joined(sentences[i], self._decoded(scores[row, : len(sentences[i].words)]))
+                found[i] = self._joined(sentences[i], scores[row, : len(sentences[i].words)])
         return found
 
-    def _joined(self, sentence: Words, tagged: list[Span]) -> list[Span]:
-        """The tagger's spans and the listed names: where they overlap the longer one stands, the listed one among equals."""
-        sure = tuple([0.0] * len(self.kinds))
-        listed = [
-            Span(one.first, one.last, one.kind, tuple(sure[i] if kind == one.kind else _NOT for i, kind in enumerate(self.kinds)))
-            for one in self.names.spans(sentence)
-        ]
+    def _joined(self, sentence: Words, scores: np.ndarray) -> list[Span]:
+        """The tagger's spans and the listed names: where they overlap the longer one stands, the listed one among equals.
+
+        `scores`: (words, tags). A single small word is no name where the tagger firmly says so: "my teacher".
+        """
+        tagged, listed = self._decoded(scores), []
+        for one in self.names.spans(sentence):
+            if one.last - one.first > 1 or sentence.words[one.first][0].isupper() or scores[one.first, 0] < _FIRMLY:
+                sure = tuple(0.0 if kind == one.kind else _NOT for kind in self.kinds)
+                listed.append(replace(one, scores=sure))
         kept: list[Span] = []
         for span in sorted(listed + tagged, key=lambda one: one.first - one.last):  # stable: the list's come first
             if all(span.last <= other.first or other.last <= span.first for other in kept):
