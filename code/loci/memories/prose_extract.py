@@ -105,26 +105,33 @@ class Extractor:
         self, body: Words, mentions: list[Mention], discourse: Discourse
     ) -> tuple[list[Triplet], tuple[str, str] | None]:
         """What a sentence states, and what it is about."""
-        pairs: dict[frozenset, list[tuple[float, float, Candidate]]] = defaultdict(list)
+        pairs: dict[frozenset, list[tuple[float, Candidate]]] = defaultdict(list)
         for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
             stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
-            about = float(self.wordings.scores(wording_features(body, mentions, candidate.relation))[1])
-            pairs[frozenset((candidate.subject, candidate.target))].append((stated + about, stated, candidate))
+            pairs[frozenset((candidate.subject, candidate.target))].append((stated, candidate))
         triplets, likely, topic = [], -1.0, None
         for of in pairs.values():
-            total = sum(np.exp(stated) for _, stated, _ in of)
-            best = max(of, key=lambda one: one[0])[2]
+            total = sum(np.exp(stated) for stated, _ in of)
+            options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
+            if len(options) > 1:
+                options = [
+                    (stated + self._about(body, mentions, relation), *rest, relation) for stated, *rest, relation in options
+                ]
+            _, best, relation = max(options, key=lambda one: one[0])
             if total > likely:
                 likely, topic = total, (best.subject, best.kind)
             if total > _STATED:
-                triplets.append(self._triplet(best, discourse.year))
+                triplets.append(self._triplet(best, relation, discourse.year))
         return triplets, topic
 
-    def _triplet(self, candidate: Candidate, year: int | None) -> Triplet:
+    def _about(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> float:
+        """Log-probability that a sentence or a question is about a relation."""
+        return float(self.wordings.scores(wording_features(sentence, mentions, relation))[1])
+
+    def _triplet(self, candidate: Candidate, relation: str, year: int | None) -> Triplet:
         says = int(self.tones.scores(candidate.tone).argmax())
-        changes = self.schema.relations[candidate.relation][2]
-        time = year if changes and says != NEVER else None
-        return Triplet(candidate.subject, candidate.relation, candidate.target, "yes" if says == HOLDS else "no", time)
+        time = year if self.schema.relations[relation][2] and says != NEVER else None
+        return Triplet(candidate.subject, relation, candidate.target, "yes" if says == HOLDS else "no", time)
 
     def _answer(self, asked: _Asked, body: Words, mentions: list[Mention], discourse: Discourse) -> list[Triplet] | None:
         """What a short answer states; None where the answer is a sentence of its own."""
@@ -190,7 +197,7 @@ class Extractor:
             for subject, subject_kind in entities:
                 if subject_kind != kind or (answer and other != answer):
                     continue
-                score = float(self.wordings.scores(wording_features(asked.sentence, asked.mentions, relation))[1])
+                score = self._about(asked.sentence, asked.mentions, relation)
                 if answer or not named:
                     found.append((score, subject, relation, None))
                 else:
@@ -215,7 +222,7 @@ class Extractor:
                 discourse.enter(sentence.lead, sentence.text, at == 0)
                 answering = asked if sentence.lead.startswith(LINE) else None
                 mentions = _mentions(discourse, body, spans, sentence.lead, at)
-                gold = {(one.subject, one.relation, one.object): one for one in sentence.triplets}
+                gold = {(one.subject, one.object): one for one in sentence.triplets}
                 topic = next(((one.subject, self.schema.relations[one.relation][0]) for one in sentence.triplets), None)
                 if sentence.lead.startswith(LINE):
                     asked = None
@@ -227,17 +234,17 @@ class Extractor:
                     if not gold or sentence.triplets[0].object not in named:
                         answers[body.text.rstrip(".").casefold()][says] += 1
                     if gold:
-                        wordings += self._about(answering.sentence, answering.mentions, sentence.triplets[0], True)
+                        wordings += self._examples(answering.sentence, answering.mentions, sentence.triplets[0], True)
                 else:
                     for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
-                        one = gold.get((candidate.subject, candidate.relation, candidate.target))
+                        one = gold.get((candidate.subject, candidate.target))
                         facts.append((candidate.features, int(one is not None)))
                         if one:
                             tones.append((candidate.tone, _says(one)))
                             for name in candidate.tone:
                                 relations_with[name].add(one.relation)
                     for one in gold.values():
-                        wordings += self._about(body, mentions, one, False)
+                        wordings += self._examples(body, mentions, one, False)
                 discourse.note(body, mentions, topic or _first(mentions, self.schema))
         self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
         common = {name for name, of in relations_with.items() if len(of) >= _COMMON}
@@ -246,7 +253,7 @@ class Extractor:
         self.wordings = LinearModel.fit(*zip(*wordings, strict=True), 2, seed)
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
 
-    def _about(self, sentence: Words, mentions: Sequence[Mention], gold: Triplet, asks: bool) -> Iterator[tuple]:
+    def _examples(self, sentence: Words, mentions: Sequence[Mention], gold: Triplet, asks: bool) -> Iterator[tuple]:
         """Examples of what a sentence is about: the relation of a gold triplet, and others that it might be.
 
         A question names one of the two entities, a statement both.

@@ -1,6 +1,7 @@
-"""Which fact two mentions of a sentence state, if any: a log-linear model over the words around them.
+"""Whether two mentions of a sentence state a fact, which one, and with which polarity: log-linear models over words around them.
 
-A candidate is a subject, a relation that fits the kinds, and an object. Names never enter its features, only their kinds and
+A candidate is a subject and an object whose kinds some relation joins; which relation it is follows from the kinds, or from the
+words of the sentence where several fit. Names never enter its features, only their kinds and
 the words of the sentence, so that the model knows nothing of single names. In training a random share of the features with
 words, from none to nearly all, is dropped from each example: no decision may hang on the one word that a new wording lacks, and
 where all words are new, the order and the number of the mentions decide.
@@ -50,14 +51,14 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A fact that a sentence may state, with the features for it."""
+    """A subject and an object of which a sentence may state a fact, with the relations that fit."""
 
     subject: str
     kind: str  # of the subject
-    relation: str
     target: str
+    relations: tuple[str, ...]
     features: tuple[str, ...]  # for whether it is stated
-    tone: tuple[str, ...]  # for what is said of it: nothing that belongs to its relation alone
+    tone: tuple[str, ...]  # for what is said of it: nothing that belongs to one relation alone
     doubt: float  # logarithm of how likely the object is of the kind that the relation wants
 
 
@@ -75,9 +76,10 @@ def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, 
             if target == subject or not named:
                 continue
             for other_kind, doubt in ((other, 0.0), *named[0].others):
-                for relation in schema.between(kind, other_kind):
-                    features, tone = _features(sentence, mentions, of, named, relation, topic == (subject, kind))
-                    found.append(Candidate(subject, kind, relation, target, features, tone, doubt))
+                if fitting := schema.between(kind, other_kind):
+                    both = f"{kind}>{other_kind}"
+                    features, tone = _features(sentence, mentions, of, named, both, topic == (subject, kind))
+                    found.append(Candidate(subject, kind, target, tuple(fitting), features, tone, doubt))
     return found
 
 
@@ -156,7 +158,7 @@ def _masked(sentence: Words, mentions: Sequence[Mention]) -> list[str]:
 
 
 def _features(
-    sentence: Words, mentions: Sequence[Mention], of: Sequence[Mention], to: Sequence[Mention], relation: str, is_topic: bool
+    sentence: Words, mentions: Sequence[Mention], of: Sequence[Mention], to: Sequence[Mention], both: str, is_topic: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     target = to[0]
     subject = min(of, key=lambda one: (one.first > target.first, abs(one.first - target.first)))
@@ -212,5 +214,5 @@ def _features(
         f"rank {rank} {order} {'from' in plain} {'to' in plain}",
     ]
     stems = [f"{order} {word[:_STEM]}~" for word in plain] + [f"{word[:_STEM]}~" for word in plain]
-    always = [f"={one}" for one in bare] + [f"={relation}", *(f"={relation}|{one}" for one in bare)]
-    return (*always, *local, *(f"{relation}|{one}" for one in local + stems)), (*(f"={one}" for one in bare), *local)
+    always = [f"={one}" for one in bare] + [f"={both}", *(f"={both}|{one}" for one in bare)]
+    return (*always, *local, *(f"{both}|{one}" for one in local + stems)), (*(f"={one}" for one in bare), *local)
