@@ -13,7 +13,7 @@ import numpy as np
 
 from loci.errors import UserError
 from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
-from loci.memories.prose_facts import ENDED, HOLDS, NEVER, Candidate, LinearModel, Schema, candidates_of, wording_features
+from loci.memories.prose_facts import ENDED, HOLDS, NEVER, Candidate, LinearModel, Schema, WordingModel, candidates_of
 from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
 from loci.worlds.prose_records import Document, Triplet
 
@@ -43,7 +43,7 @@ class Extractor:
         self.schema, self.tagger, self.pronouns, self.small, self.article = schema, tagger, pronouns, small, article
         self.facts: LinearModel | None = None  # whether a candidate is stated
         self.tones: LinearModel | None = None  # what is said of it
-        self.wordings: LinearModel | None = None  # whether a sentence is about a relation
+        self.wordings = WordingModel()
         self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
 
     @classmethod
@@ -114,19 +114,14 @@ class Extractor:
             total = sum(np.exp(stated) for stated, _ in of)
             options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
             if len(options) > 1:
-                options = [
-                    (stated + self._about(body, mentions, relation), *rest, relation) for stated, *rest, relation in options
-                ]
+                about = {relation: self.wordings.score(body, mentions, relation) for *_, relation in options}
+                options = [(stated + about[relation], candidate, relation) for stated, candidate, relation in options]
             _, best, relation = max(options, key=lambda one: one[0])
             if total > likely:
                 likely, topic = total, (best.subject, best.kind)
             if total > _STATED:
                 triplets.append(self._triplet(best, relation, discourse.year))
         return triplets, topic
-
-    def _about(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> float:
-        """Log-probability that a sentence or a question is about a relation."""
-        return float(self.wordings.scores(wording_features(sentence, mentions, relation))[1])
 
     def _triplet(self, candidate: Candidate, relation: str, year: int | None) -> Triplet:
         says = int(self.tones.scores(candidate.tone).argmax())
@@ -197,7 +192,7 @@ class Extractor:
             for subject, subject_kind in entities:
                 if subject_kind != kind or (answer and other != answer):
                     continue
-                score = self._about(asked.sentence, asked.mentions, relation)
+                score = self.wordings.score(asked.sentence, asked.mentions, relation)
                 if answer or not named:
                     found.append((score, subject, relation, None))
                 else:
@@ -213,7 +208,6 @@ class Extractor:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
         facts: list[tuple[tuple[str, ...], int]] = []
         tones: list[tuple[tuple[str, ...], int]] = []
-        wordings: list[tuple[tuple[str, ...], int]] = []
         relations_with: dict[str, set[str]] = defaultdict(set)  # of a feature of tone
         answers: dict[str, Counter] = defaultdict(Counter)
         for document, parts in zip(documents, labelled, strict=True):
@@ -234,7 +228,7 @@ class Extractor:
                     if not gold or sentence.triplets[0].object not in named:
                         answers[body.text.rstrip(".").casefold()][says] += 1
                     if gold:
-                        wordings += self._examples(answering.sentence, answering.mentions, sentence.triplets[0], True)
+                        self.wordings.read(answering.sentence, answering.mentions, sentence.triplets[0].relation)
                 else:
                     for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
                         one = gold.get((candidate.subject, candidate.target))
@@ -243,25 +237,14 @@ class Extractor:
                             tones.append((candidate.tone, _says(one)))
                             for name in candidate.tone:
                                 relations_with[name].add(one.relation)
-                    for one in gold.values():
-                        wordings += self._examples(body, mentions, one, False)
+                    for relation in {one.relation for one in gold.values()}:
+                        self.wordings.read(body, mentions, relation)
                 discourse.note(body, mentions, topic or _first(mentions, self.schema))
         self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
         common = {name for name, of in relations_with.items() if len(of) >= _COMMON}
         tones = [(tuple(name for name in tone if name in common), says) for tone, says in tones]
         self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
-        self.wordings = LinearModel.fit(*zip(*wordings, strict=True), 2, seed)
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
-
-    def _examples(self, sentence: Words, mentions: Sequence[Mention], gold: Triplet, asks: bool) -> Iterator[tuple]:
-        """Examples of what a sentence is about: the relation of a gold triplet, and others that it might be.
-
-        A question names one of the two entities, a statement both.
-        """
-        subject, target, _ = self.schema.relations[gold.relation]
-        for relation, (first, second, _) in self.schema.relations.items():
-            if first == subject if asks else {first, second} == {subject, target}:
-                yield wording_features(sentence, mentions, relation), int(relation == gold.relation)
 
 
 def _says(gold: Triplet) -> int:

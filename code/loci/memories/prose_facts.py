@@ -7,6 +7,7 @@ words, from none to nearly all, is dropped from each example: no decision may ha
 where all words are new, the order and the number of the mentions decide.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +23,7 @@ from loci.worlds.prose_lexicon import kinds, nouns, relations
 HOLDS, ENDED, NEVER = range(3)  # what a sentence says of a fact: that it is so, is so no longer, is so at no time
 _STEM = 5  # characters
 _EPOCHS, _BATCH, _RATE, _DECAY = 6, 256, 2e-2, 1e-3
+_MIXED = 0.05
 _KEPT = "="  # begins the name of a feature without words, which is never dropped
 
 
@@ -83,11 +85,35 @@ def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, 
     return found
 
 
-def wording_features(sentence: Words, mentions: Sequence[Mention], relation: str) -> tuple[str, ...]:
-    """Features for whether a sentence, or a question, is about a relation."""
-    words = [*_masked(sentence, mentions), "$"]
-    pairs = [f"{one} {two}" for one, two in pairwise(words)]
-    return (f"={relation}", *(f"{relation}|{one}" for one in (*words, *(word[:_STEM] + "~" for word in words), *pairs)))
+class WordingModel:
+    """Which relation a sentence or a question is about, by its words: naive Bayes over word stems, each counted once a sentence.
+
+    A stem's share in the sentences of a relation is mixed with its share in all of them, so that a new word says little.
+    """
+
+    def __init__(self):
+        self._sentences: Counter = Counter()
+        self._with: dict[str, Counter] = defaultdict(Counter)  # stem -> relations
+
+    def read(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> None:
+        """Count a sentence about a relation."""
+        self._sentences[relation] += 1
+        for stem in _stems(sentence, mentions):
+            self._with[stem][relation] += 1
+
+    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> float:
+        """Log-probability of the relation together with the words, up to a constant of the sentence."""
+        count, everything = self._sentences[relation] + 1, self._sentences.total() + 1
+        total = np.log(count / everything)
+        for stem in _stems(sentence, mentions):
+            if found := self._with.get(stem):
+                total += np.log((1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything)
+        return float(total)
+
+
+def _stems(sentence: Words, mentions: Sequence[Mention]) -> set[str]:
+    inside = {at for mention in mentions for at in range(mention.first, mention.last)}
+    return {word.casefold()[:_STEM] for at, word in enumerate(sentence.words) if at not in inside and word[0].isalpha()}
 
 
 class LinearModel:
@@ -140,21 +166,6 @@ def _bag(rows: Sequence[np.ndarray], kept: np.ndarray, rng: np.random.Generator)
     of_row = np.repeat(np.arange(len(rows)), [len(row) for row in rows])[stays]
     starts = np.searchsorted(of_row, np.arange(len(rows)))
     return torch.from_numpy(ids[stays]), torch.from_numpy(starts)
-
-
-def _masked(sentence: Words, mentions: Sequence[Mention]) -> list[str]:
-    """The words, with a mark for each mention: its kind, and its form where that is no name."""
-    out, at = [], 0
-    starts = {mention.first: mention for mention in mentions}
-    while at < len(sentence.words):
-        mention = starts.get(at)
-        if mention:
-            out.append(f"<{mention.kind}>")
-            at = mention.last
-        else:
-            out.append(sentence.words[at].casefold())
-            at += 1
-    return out
 
 
 def _features(
