@@ -23,7 +23,8 @@ from loci.worlds.prose_lexicon import kinds, nouns, relations
 HOLDS, ENDED, NEVER = range(3)  # what a sentence says of a fact: that it is so, is so no longer, is so at no time
 _STEM = 5  # characters
 _EPOCHS, _BATCH, _RATE, _DECAY = 6, 256, 2e-2, 1e-3
-_MIXED = 0.05
+_MIXED = 0.05  # part of the share in all sentences
+_SPECIFIC = 3  # relations with which a stem has its full weight
 _KEPT = "="  # begins the name of a feature without words, which is never dropped
 
 
@@ -88,7 +89,8 @@ def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, 
 class WordingModel:
     """Which relation a sentence or a question is about, by its words: naive Bayes over word stems, each counted once a sentence.
 
-    A stem's share in the sentences of a relation is mixed with its share in all of them, so that a new word says little.
+    A stem's share in the sentences of a relation is mixed with its share in all of them, so that a new word says little; one that
+    goes with many relations weighs less.
     """
 
     def __init__(self):
@@ -107,7 +109,8 @@ class WordingModel:
         total = np.log(count / everything)
         for stem in _stems(sentence, mentions):
             if found := self._with.get(stem):
-                total += np.log((1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything)
+                share = (1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything
+                total += min(1.0, _SPECIFIC / len(found)) * np.log(share)
         return float(total)
 
 

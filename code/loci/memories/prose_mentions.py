@@ -8,7 +8,7 @@ some of the other words are hidden too. The network is two convolutions over fiv
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,7 +68,7 @@ class Span:
 class NameList:
     """Names with their kinds, found in a sentence from left to right, the longest first; case is ignored.
 
-    A name is also one that begins like two known names of a kind and ends like two of them: "Amberline Mills".
+    A name is also one that begins like two known names of a kind and ends like two of them: "Amberline Mills", "Aldwick".
     """
 
     def __init__(self, names: Mapping[str, str]):
@@ -76,10 +76,10 @@ class NameList:
         self._names = {words_of(name.casefold()).words: name for name in names}
         begins: dict[tuple, set] = defaultdict(set)
         ends: dict[tuple, set] = defaultdict(set)
-        for words, kind in self._kinds.items():
-            for cut in range(1, len(words)):
-                begins[kind, words[:cut]].add(words[cut:])
-                ends[kind, words[cut:]].add(words[:cut])
+        for name, kind in names.items():
+            for first, second in _cuts(words_of(name.casefold()).words, name[0].isupper()):
+                begins[kind, first].add(second)
+                ends[kind, second].add(first)
         self._begins: dict[tuple, list[str]] = defaultdict(list)
         for (kind, words), others in begins.items():
             if len(others) > 1:
@@ -93,7 +93,7 @@ class NameList:
         found, at = [], 0
         while at < len(folded):
             for size in range(min(_LONGEST_NAME, len(folded) - at), 0, -1):
-                kind = self._kind(tuple(folded[at : at + size]))
+                kind = self._kind(tuple(folded[at : at + size]), sentence.words[at][0].isupper())
                 if kind is not None:
                     found.append(Span(at, at + size, kind, name=self._names.get(tuple(folded[at : at + size]), "")))
                     at += size
@@ -102,14 +102,24 @@ class NameList:
                 at += 1
         return found
 
-    def _kind(self, words: tuple[str, ...]) -> str | None:
+    def _kind(self, words: tuple[str, ...], is_capital: bool) -> str | None:
         if kind := self._kinds.get(words):
             return kind
-        for cut in range(1, len(words)):
-            for kind in self._begins.get(words[:cut], ()):
-                if (kind, words[cut:]) in self._ends:
+        for first, second in _cuts(words, is_capital):
+            for kind in self._begins.get(first, ()):
+                if (kind, second) in self._ends:
                     return kind
         return None
+
+
+def _cuts(words: tuple[str, ...], is_capital: bool) -> Iterator[tuple]:
+    """All ways to cut a name in two: between words, or a single one with a capital behind 3 letters or more, 2 or more left."""
+    if len(words) > 1:
+        for cut in range(1, len(words)):
+            yield words[:cut], words[cut:]
+    elif is_capital:
+        for cut in range(3, len(words[0]) - 1):
+            yield words[0][:cut], words[0][cut:]
 
 
 class Tagger:
@@ -267,10 +277,14 @@ class _Network(nn.Module):
 
 
 def _whole_name(sentence: Words, span: Span) -> Span:
-    """A person's given name with the family name behind it."""
-    after = sentence.words[span.last] if span.last < len(sentence.words) else ""
-    alone = span.kind == "person" and span.last - span.first == 1
-    return replace(span, last=span.last + 1) if alone and after[:1].isupper() else span
+    """A person's given name with the family name behind it, and nothing without a capital."""
+    if span.kind != "person":
+        return span
+    last = span.last
+    while last - span.first > 1 and sentence.words[last - 1].islower():
+        last -= 1
+    after = sentence.words[last] if last < len(sentence.words) else ""
+    return replace(span, last=last + (last - span.first == 1 and after[:1].isupper()))
 
 
 def _shape(word: str, at: int) -> int:
