@@ -22,10 +22,10 @@ _ENDING = 3  # characters
 _SHAPES = 12
 _LONGEST_NAME = 6  # words
 _RARE = 2  # words of fewer occurrences are unknown
-_HIDE_SENTENCE, _HIDE_NAME, _HIDE_WORD, _HIDE_ENDING = 0.5, 0.15, 0.1, 0.75
+_HIDE_SENTENCE, _HIDE_NAME, _HIDE_WORD, _HIDE_ENDING = 0.65, 0.15, 0.1, 0.85
 _NOT = -20.0  # log-probability of what a listed name is not
 _FIRMLY = -0.1  # log-probability
-_EPOCHS, _BATCH, _RATE = 5, 64, 3e-3
+_EPOCHS, _BATCH, _RATE = 8, 48, 4e-3
 _ENDS_WITH_S = frozenset({"weekday"})  # kinds that stand in the plural: "on Tuesdays"
 
 
