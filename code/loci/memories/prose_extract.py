@@ -1,0 +1,312 @@
+"""Triplets out of prose, by rules and small models that were fitted once on documents with gold triplets.
+
+Reading: names are found and classed (`prose_mentions`), everything that points at them is resolved (`prose_discourse`), and
+each pair of mentions whose kinds some relation joins is judged by the words around it (`prose_facts`). Questions state nothing; a
+short answer, or a yes or no, states what the question asked. Only text is read, never the gold triplets of the document.
+
+What was used for what: the models are fitted on documents of split "train" with their gold triplets. Rules and settings were
+chosen on an inner hold-out (tests/inner_prose.py): lists without their held-out items, of which a fourth was held out again.
+Besides, the schema of the world is known (relations with the kinds that they join, "the town" for a town) and the frames that
+both splits share (labels of speakers and questions, spans of time). Neither names nor wordings of split "heldout" were looked at;
+it was measured once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loci.errors import UserError
+from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
+from loci.memories.prose_facts import ENDED, HOLDS, NEVER, Candidate, LinearModel, Schema, WordingModel, candidates_of
+from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
+from loci.memories.prose_names import Customs, agreed
+from loci.worlds.prose_records import Document, Triplet
+
+_YEAR = "year"
+_SHORT_ANSWER = 6  # words
+_POINTING = frozenset({"i", "you", "he", "she", "it", "they", "that", "this"})
+_YES_OR_NO = {"yes": "yes", "no": "no", "not": "no"}  # the first word of answers that were never seen
+_ARTICLES = frozenset({"the", "a", "an"})
+_STATED = 0.5  # least probability that some relation of a pair is stated
+_COMMON = 3  # relations with which a feature must occur to say something about polarity
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question: its words, what it mentions, and the year it asks about."""
+
+    sentence: Words
+    mentions: tuple[Mention, ...]
+    year: int | None
+
+
+class Extractor:
+    """Reads documents into triplets, a list for each sentence. `fit` makes one."""
+
+    def __init__(self, schema: Schema, tagger: Tagger, pronouns: Pronouns, customs: Customs):
+        self.schema, self.tagger, self.pronouns, self.customs = schema, tagger, pronouns, customs
+        self.facts: LinearModel | None = None  # whether a candidate is stated
+        self.tones: LinearModel | None = None  # what is said of it
+        self.wordings = WordingModel()
+        self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
+
+    @classmethod
+    def fit(cls, documents: Sequence[Document], seed: int = 0) -> "Extractor":
+        """Learn from documents with gold triplets. The same documents and seed give the same extractor."""
+        schema = Schema.load()
+        names = _names_of(documents, schema)
+        if not names:
+            raise UserError("documents to learn from", "hold no triplets", "give documents with gold triplets")
+        customs = Customs.of(names)
+        listed = NameList({**{name.split()[0]: kind for name, kind in names.items() if kind == "person"}, **names})
+        labelled = [_labelled(document, listed, schema) for document in documents]
+        pronouns = Pronouns()
+        for body, spans in (part for of in labelled for part in of):
+            pronouns.read(body, [body.words[span.first] for span in spans if span.kind == "person"])
+        bodies, spans = zip(*(part for of in labelled for part in of), strict=True)
+        made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, seed), pronouns, customs)
+        made._learn(documents, labelled, seed)
+        return made
+
+    def extract(self, documents: Sequence[Document]) -> list[list[list[Triplet]]]:
+        """For each document and each of its sentences the triplets that it states."""
+        bodies = [_bodies(document) for document in documents]
+        found = iter(self.tagger.tag([body for of in bodies for body in of]))
+        out = []
+        for document, of in zip(documents, bodies, strict=True):
+            spans = agreed([next(found) for _ in of], of, self.tagger.kinds, self.customs)
+            out.append(list(self._read(document, of, spans)))
+        return out
+
+    def _discourse(self) -> Discourse:
+        return Discourse(self.schema.nouns, self.customs.small, self.schema.subjects, self.pronouns)
+
+    def _read(self, document: Document, bodies: Sequence[Words], spans: Sequence[list[Span]]) -> Iterator[list[Triplet]]:
+        discourse, asked = self._discourse(), None
+        for body, of in zip(bodies, spans, strict=True):
+            discourse.people(body, of)
+        for at, (sentence, body, of) in enumerate(zip(document.sentences, bodies, spans, strict=True)):
+            discourse.enter(sentence.lead, sentence.text, at == 0)
+            answering = asked if sentence.lead.startswith(LINE) else None
+            if sentence.lead.startswith(LINE):
+                asked = None
+            mentions = _mentions(discourse, body, of, sentence.lead, at)
+            if body.text.endswith("?"):
+                asked = _Asked(body, tuple(mentions), _year_in(body) if discourse.label == QUESTION else None)
+                topic = self._question_topic(asked)
+                discourse.note(body, mentions, topic)
+                yield []
+                continue
+            triplets = self._answer(answering, body, mentions, discourse) if answering else None
+            if triplets is None:
+                triplets, topic = self._statement(body, mentions, discourse)
+            else:
+                topic = next(((t.subject, self.schema.relations[t.relation][0]) for t in triplets), None)
+            discourse.note(body, mentions, topic or _first(mentions, self.schema))
+            yield triplets
+
+    def _statement(
+        self, body: Words, mentions: list[Mention], discourse: Discourse
+    ) -> tuple[list[Triplet], tuple[str, str] | None]:
+        """What a sentence states, and what it is about."""
+        pairs: dict[frozenset, list[tuple[float, Candidate]]] = defaultdict(list)
+        for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+            stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
+            pairs[frozenset((candidate.subject, candidate.target))].append((stated, candidate))
+        triplets, likely, topic = [], -1.0, None
+        for of in pairs.values():
+            total = sum(np.exp(stated) for stated, _ in of)
+            options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
+            if len(options) > 1:
+                about = {relation: self.wordings.score(body, mentions, relation) for *_, relation in options}
+                options = [(stated + about[relation], candidate, relation) for stated, candidate, relation in options]
+            _, best, relation = max(options, key=lambda one: one[0])
+            if total > likely:
+                likely, topic = total, (best.subject, best.kind)
+            if total > _STATED:
+                triplets.append(self._triplet(best, relation, discourse.year))
+        return triplets, topic
+
+    def _triplet(self, candidate: Candidate, relation: str, year: int | None) -> Triplet:
+        says = int(self.tones.scores(candidate.tone).argmax())
+        time = year if self.schema.relations[relation][2] and says != NEVER else None
+        return Triplet(candidate.subject, relation, candidate.target, "yes" if says == HOLDS else "no", time)
+
+    def _answer(self, asked: _Asked, body: Words, mentions: list[Mention], discourse: Discourse) -> list[Triplet] | None:
+        """What a short answer states; None where the answer is a sentence of its own."""
+        says = self.answers.get(body.text.rstrip(".").casefold()) or _YES_OR_NO.get(body.words[0].casefold())
+        if says == "none":
+            return []
+        if says:
+            ranked = self._asked(asked, None)
+            if not ranked:
+                return []
+            _, subject, relation, target = ranked[0]
+            if target is None:
+                return []
+            return [self._claim(subject, relation, target, says, asked.year, discourse.year)]
+        words = [word.casefold() for word in body.words]
+        named = [mention for mention in mentions if mention.form in ("name", "me", "you")]
+        rest = [word for i, word in enumerate(words) if not any(m.first <= i < m.last for m in named)]
+        if len(named) == 1 and set(rest) <= _ARTICLES | {"."}:
+            kinds = {named[0].kind: 0.0, **dict(named[0].others)}
+            fitting = [(score + doubt, *rest) for kind, doubt in kinds.items() for score, *rest in self._asked(asked, kind)]
+            for _, subject, relation, _ in sorted(fitting, key=lambda one: -one[0]):
+                if subject != named[0].entity:
+                    return [self._claim(subject, relation, named[0].entity, "yes", asked.year, discourse.year)]
+        # Who repeats what the question is about answers in a sentence.
+        about = {mention.entity for mention in asked.mentions}
+        if (
+            len(words) > _SHORT_ANSWER
+            or not _POINTING.isdisjoint(words)
+            or any(mention.form != "name" or mention.entity in about for mention in mentions)
+        ):
+            return None
+        # A name that was not recognised: the whole answer, as what the question asks for.
+        for _, subject, relation, _ in self._asked(asked, None, named=False):
+            target = self._as_name(body, self.schema.relations[relation][1])
+            return [self._claim(subject, relation, target, "yes", asked.year, discourse.year)] if target else None
+        return None
+
+    def _as_name(self, body: Words, kind: str) -> str:
+        """A whole answer as a name of that kind: "The Ruddle." -> "the Ruddle", "An engraver." -> "engraver"."""
+        first, last = 0, len(body.words) - (body.words[-1] == ".")
+        if kind not in self.customs.articled and body.words[0].casefold() in _ARTICLES:
+            first = 1
+        if first >= last:
+            return ""
+        name = body.between(first, last)
+        return name[0].lower() + name[1:] if kind in self.customs.small else name
+
+    def _claim(self, subject: str, relation: str, target: str, says: str, asked: int | None, now: int | None) -> Triplet:
+        changes = self.schema.relations[relation][2]
+        return Triplet(subject, relation, target, says, (asked or now) if changes else None)
+
+    def _asked(self, asked: _Asked, answer: str | None, named: bool = True) -> list[tuple[float, str, str, str | None]]:
+        """What a question may ask, the likeliest first: score, subject, relation, object.
+
+        `answer`: kind of the answer; None where it is not known. With `named` and no such kind the question names the object, as
+        its answer is yes or no.
+        """
+        # Nobody asks about themselves: "tell me, …".
+        entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form != "me"))
+        objects = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form in ("name", "me", "you")))
+        found = []
+        for relation, (kind, other, _) in self.schema.relations.items():
+            for subject, subject_kind in entities:
+                if subject_kind != kind or (answer and other != answer):
+                    continue
+                score = self.wordings.score(asked.sentence, asked.mentions, relation)
+                if answer or not named:
+                    found.append((score, subject, relation, None))
+                else:
+                    found += [(score, subject, relation, e) for e, k in objects if k == other and e != subject]
+        return sorted(found, key=lambda one: -one[0])
+
+    def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
+        for _, subject, relation, _ in self._asked(asked, None) or self._asked(asked, None, named=False):
+            return subject, self.schema.relations[relation][0]
+        return _first(asked.mentions, self.schema)
+
+    def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], seed: int) -> None:
+        """Fit the models of statements, questions and answers, with gold names and gold topics."""
+        facts: list[tuple[tuple[str, ...], int]] = []
+        tones: list[tuple[tuple[str, ...], int]] = []
+        relations_with: dict[str, set[str]] = defaultdict(set)  # of a feature of tone
+        answers: dict[str, Counter] = defaultdict(Counter)
+        for document, parts in zip(documents, labelled, strict=True):
+            discourse, asked = self._discourse(), None
+            for at, (sentence, (body, spans)) in enumerate(zip(document.sentences, parts, strict=True)):
+                discourse.enter(sentence.lead, sentence.text, at == 0)
+                answering = asked if sentence.lead.startswith(LINE) else None
+                mentions = _mentions(discourse, body, spans, sentence.lead, at)
+                gold = {(one.subject, one.object): one for one in sentence.triplets}
+                topic = next(((one.subject, self.schema.relations[one.relation][0]) for one in sentence.triplets), None)
+                if sentence.lead.startswith(LINE):
+                    asked = None
+                if body.text.endswith("?"):
+                    asked = _Asked(body, tuple(mentions), None)
+                elif answering and len(gold) <= 1 and not _has_subject(mentions, sentence.triplets):
+                    named = {m.entity for m in mentions}
+                    says = next(iter(sentence.triplets)).polarity if gold else "none"
+                    if not gold or sentence.triplets[0].object not in named:
+                        answers[body.text.rstrip(".").casefold()][says] += 1
+                    if gold:
+                        self.wordings.read(answering.sentence, answering.mentions, sentence.triplets[0].relation)
+                else:
+                    for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+                        one = gold.get((candidate.subject, candidate.target))
+                        facts.append((candidate.features, int(one is not None)))
+                        if one:
+                            tones.append((candidate.tone, _says(one)))
+                            for name in candidate.tone:
+                                relations_with[name].add(one.relation)
+                    for relation in {one.relation for one in gold.values()}:
+                        self.wordings.read(body, mentions, relation)
+                discourse.note(body, mentions, topic or _first(mentions, self.schema))
+        self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
+        common = {name for name, of in relations_with.items() if len(of) >= _COMMON}
+        tones = [(tuple(name for name in tone if name in common), says) for tone, says in tones]
+        self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
+        self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
+
+
+def _says(gold: Triplet) -> int:
+    if gold.polarity == "yes":
+        return HOLDS
+    return NEVER if gold.time is None else ENDED
+
+
+def _bodies(document: Document) -> list[Words]:
+    """The words of each sentence, without the label of who speaks."""
+    return [words_of(parted(one.lead, one.text, at == 0)[1]) for at, one in enumerate(document.sentences)]
+
+
+def _mentions(discourse: Discourse, body: Words, spans: Sequence[Span], lead: str, at: int) -> list[Mention]:
+    """Mentions of a sentence; the first one of a paragraph may say who talks or writes."""
+    people = discourse.people(body, spans)
+    if (at == 0 or lead == PARAGRAPH) and not discourse.label and len(set(people)) > 1:
+        discourse.heading(people)
+    inside = {i for span in spans for i in range(span.first, span.last)}
+    years = [Mention(word, _YEAR, i, i + 1, "name") for i, word in enumerate(body.words) if _is_year(word) and i not in inside]
+    return sorted(discourse.mentions(body, spans) + years, key=lambda one: one.first)
+
+
+def _year_in(body: Words) -> int | None:
+    return next((int(word) for word in body.words if _is_year(word)), None)
+
+
+def _is_year(word: str) -> bool:
+    return word.isdigit() and len(word) == 4
+
+
+def _first(mentions: Sequence[Mention], schema: Schema) -> tuple[str, str] | None:
+    return next(((one.entity, one.kind) for one in mentions if one.kind in schema.subjects), None)
+
+
+def _has_subject(mentions: Sequence[Mention], triplets: Sequence[Triplet]) -> bool:
+    return any(mention.entity == triplet.subject for mention in mentions for triplet in triplets)
+
+
+def _names_of(documents: Iterable[Document], schema: Schema) -> dict[str, str]:
+    """Kind of every name in the gold triplets."""
+    names = {}
+    for document in documents:
+        for triplet in (one for sentence in document.sentences for one in sentence.triplets):
+            subject, target, _ = schema.relations[triplet.relation]
+            names[triplet.subject] = subject
+            if target != _YEAR:
+                names[triplet.object] = target
+    return names
+
+
+def _labelled(document: Document, listed: NameList, schema: Schema) -> list[tuple[Words, list[Span]]]:
+    """For each sentence its words and the spans of names: of its gold triplets, or of all names where it has none."""
+    out = []
+    for sentence, body in zip(document.sentences, _bodies(document), strict=True):
+        own = _names_of([replace(document, sentences=(sentence,))], schema)
+        own |= {name.split()[0]: kind for name, kind in own.items() if kind == "person"}
+        out.append((body, (NameList(own) if own else listed).spans(body)))
+    return out

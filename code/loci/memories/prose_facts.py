@@ -1,0 +1,232 @@
+"""Whether two mentions of a sentence state a fact, which one, and with which polarity: log-linear models over words around them.
+
+A candidate is a subject and an object whose kinds some relation joins; which relation it is follows from the kinds, or from the
+words of the sentence where several fit. Names never enter its features, only their kinds and
+the words of the sentence, so that the model knows nothing of single names. In training a random share of the features with
+words, from none to nearly all, is dropped from each example: no decision may hang on the one word that a new wording lacks, and
+where all words are new, the order and the number of the mentions decide.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from loci.memories.prose_discourse import Mention
+from loci.memories.prose_mentions import Words
+from loci.worlds.prose_lexicon import kinds, nouns, relations
+
+HOLDS, ENDED, NEVER = range(3)  # what a sentence says of a fact: that it is so, is so no longer, is so at no time
+_STEM = 5  # characters
+_EPOCHS, _BATCH, _RATE, _DECAY = 6, 256, 2e-2, 1e-3
+_MIXED = 0.05  # part of the share in all sentences
+_SPECIFIC = 3  # relations with which a stem has its full weight
+_KEPT = "="  # begins the name of a feature without words, which is never dropped
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Relations: id -> (kind of subject, kind of object, whether it can change). nouns: kind by noun with article."""
+
+    relations: dict[str, tuple[str, str, bool]]
+    nouns: dict[str, str]
+    kinds: tuple[str, ...]
+
+    @classmethod
+    def load(cls) -> "Schema":
+        """Kinds and relations of the prose world, without any name or wording."""
+        found = {one.id: (one.subject, one.object, one.changes) for one in relations().values()}
+        return cls(found, {noun: kind for kind in kinds() for noun in nouns(kind)}, (*kinds(), "year"))
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Kinds that facts are about."""
+        return frozenset(subject for subject, _, _ in self.relations.values())
+
+    def between(self, subject: str, target: str) -> list[str]:
+        """The relations from one kind to another."""
+        return [name for name, (first, second, _) in self.relations.items() if (first, second) == (subject, target)]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subject and an object of which a sentence may state a fact, with the relations that fit."""
+
+    subject: str
+    kind: str  # of the subject
+    target: str
+    relations: tuple[str, ...]
+    features: tuple[str, ...]  # for whether it is stated
+    tone: tuple[str, ...]  # for what is said of it: nothing that belongs to one relation alone
+    doubt: float  # logarithm of how likely the object is of the kind that the relation wants
+
+
+def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, topic: tuple[str, str] | None) -> list[Candidate]:
+    """All facts that the kinds of the mentions allow. An object is named, or is one who speaks or listens."""
+    groups: dict[tuple[str, str], list[Mention]] = {}
+    for mention in mentions:
+        groups.setdefault((mention.entity, mention.kind), []).append(mention)
+    found = []
+    for (subject, kind), of in groups.items():
+        if kind not in schema.subjects:
+            continue
+        for (target, other), to in groups.items():
+            named = [mention for mention in to if mention.form in ("name", "me", "you")]
+            if target == subject or not named:
+                continue
+            for other_kind, doubt in ((other, 0.0), *named[0].others):
+                if fitting := schema.between(kind, other_kind):
+                    both = f"{kind}>{other_kind}"
+                    features, tone = _features(sentence, mentions, of, named, both, topic == (subject, kind))
+                    found.append(Candidate(subject, kind, target, tuple(fitting), features, tone, doubt))
+    return found
+
+
+class WordingModel:
+    """Which relation a sentence or a question is about, by its words: naive Bayes over word stems, each counted once a sentence.
+
+    A stem's share in the sentences of a relation is mixed with its share in all of them, so that a new word says little; one that
+    goes with many relations weighs less.
+    """
+
+    def __init__(self):
+        self._sentences: Counter = Counter()
+        self._with: dict[str, Counter] = defaultdict(Counter)  # stem -> relations
+
+    def read(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> None:
+        """Count a sentence about a relation."""
+        self._sentences[relation] += 1
+        for stem in _stems(sentence, mentions):
+            self._with[stem][relation] += 1
+
+    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> float:
+        """Log-probability of the relation together with the words, up to a constant of the sentence."""
+        count, everything = self._sentences[relation] + 1, self._sentences.total() + 1
+        total = np.log(count / everything)
+        for stem in _stems(sentence, mentions):
+            if found := self._with.get(stem):
+                share = (1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything
+                total += min(1.0, _SPECIFIC / len(found)) * np.log(share)
+        return float(total)
+
+
+def _stems(sentence: Words, mentions: Sequence[Mention]) -> set[str]:
+    inside = {at for mention in mentions for at in range(mention.first, mention.last)}
+    return {word.casefold()[:_STEM] for at, word in enumerate(sentence.words) if at not in inside and word[0].isalpha()}
+
+
+class LinearModel:
+    """Multinomial logistic regression over sets of named features."""
+
+    def __init__(self, classes: int):
+        self.classes = classes
+        self._ids: dict[str, int] = {}
+        self._weights = np.zeros((0, classes), dtype=np.float32)
+
+    @classmethod
+    def fit(cls, features: Sequence[Sequence[str]], targets: Sequence[int], classes: int, seed: int) -> "LinearModel":
+        """Learn from sets of features with their classes. The same seed gives the same model."""
+        made = cls(classes)
+        counts: dict[str, int] = {}
+        for of in features:
+            for one in of:
+                counts[one] = counts.get(one, 0) + 1
+        made._ids = {name: i for i, name in enumerate(sorted(name for name, count in counts.items() if count > 1))}
+        rows = [np.array([made._ids[one] for one in of if one in made._ids], dtype=np.int64) for of in features]
+        kept = np.array([name.startswith(_KEPT) for name in made._ids])
+        rng = np.random.default_rng(seed)
+        wanted = torch.tensor(targets)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            table = nn.EmbeddingBag(len(made._ids), classes, mode="sum")
+            nn.init.zeros_(table.weight)
+            optimizer = torch.optim.AdamW(table.parameters(), lr=_RATE, weight_decay=_DECAY)
+            for _ in range(_EPOCHS):
+                for batch in torch.randperm(len(rows)).split(_BATCH):
+                    loss = nn.functional.cross_entropy(table(*_bag([rows[i] for i in batch], kept, rng)), wanted[batch])
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+        made._weights = table.weight.detach().numpy()
+        return made
+
+    def scores(self, features: Iterable[str]) -> np.ndarray:
+        """Log-probability of each class."""
+        ids = [self._ids[one] for one in features if one in self._ids]
+        total = self._weights[ids].sum(0) if ids else np.zeros(self.classes, dtype=np.float32)
+        return total - np.logaddexp.reduce(total)
+
+
+def _bag(rows: Sequence[np.ndarray], kept: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Feature ids of a batch, of which some are dropped, and where each row begins."""
+    ids = np.concatenate(rows)
+    share = np.repeat(rng.random(len(rows)), [len(row) for row in rows])
+    stays = kept[ids] | (rng.random(len(ids)) >= share)
+    of_row = np.repeat(np.arange(len(rows)), [len(row) for row in rows])[stays]
+    starts = np.searchsorted(of_row, np.arange(len(rows)))
+    return torch.from_numpy(ids[stays]), torch.from_numpy(starts)
+
+
+def _features(
+    sentence: Words, mentions: Sequence[Mention], of: Sequence[Mention], to: Sequence[Mention], both: str, is_topic: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    target = to[0]
+    subject = min(of, key=lambda one: (one.first > target.first, abs(one.first - target.first)))
+    # The words with S and O for subject and object, <kind> for others; where those two stand in the list.
+    words, place, at = ["^"], {}, 0
+    starts = {mention.first: mention for mention in mentions}
+    while at < len(sentence.words):
+        mention = starts.get(at)
+        if mention is None:
+            words.append(sentence.words[at].casefold())
+            at += 1
+            continue
+        if mention is target:
+            place["O"] = len(words)
+        if mention is subject:
+            place["S"] = len(words)
+        mine = mention.entity == subject.entity
+        words.append("S" if mine else "O" if mention.entity == target.entity else f"<{mention.kind}>")
+        at = mention.last
+    words.append("$")
+    s, o = place["S"], place["O"]
+    is_mark = [word[0] in "<^$" or word in "SO" for word in words]
+    before = next(i for i in range(o - 1, -1, -1) if is_mark[i])
+    after = next(i for i in range(o + 1, len(words)) if is_mark[i])
+    low, high = min(s, o), max(s, o)
+    same = [mention.entity for mention in mentions if mention.kind == target.kind and mention.form in ("name", "me", "you")]
+    rank = f"{list(dict.fromkeys(same)).index(target.entity)}of{len(set(same))}"
+    order = "SO" if s < o else "OS"
+    plain = [word for word, mark in zip(words, is_mark, strict=True) if not mark]
+    bare = [
+        f"order {order}",
+        f"rank {rank}",
+        f"form {subject.form} {order}",
+        f"to {target.form}",
+        f"topic {is_topic}",
+        f"marks {sum(is_mark) - 2}",
+        f"near {words[before]} {words[after]}",
+    ]
+    local = [
+        f"o {words[o - 1]} O",
+        f"o {' '.join(words[max(0, o - 2) : o])} O",
+        f"o O {words[o + 1]}",
+        f"o O {' '.join(words[o + 1 : o + 3])}",
+        f"s {words[s - 1]} S",
+        f"s S {words[s + 1]}",
+        f"s S {' '.join(words[s + 1 : s + 3])}",
+        *(f"b {word}" for word in words[before + 1 : o]),
+        *(f"a {word}" for word in words[o + 1 : after]),
+        *(f"m {word}" for word in words[low + 1 : high]),
+        *(f"w {word}" for word in plain),
+        *(f"w2 {one} {two}" for one, two in pairwise(words)),
+        *(f"rank {rank} {word}" for word in words[before + 1 : o]),
+        f"rank {rank} {order} {'from' in plain} {'to' in plain}",
+    ]
+    stems = [f"{order} {word[:_STEM]}~" for word in plain] + [f"{word[:_STEM]}~" for word in plain]
+    always = [f"={one}" for one in bare] + [f"={both}", *(f"={both}|{one}" for one in bare)]
+    return (*always, *local, *(f"{both}|{one}" for one in local + stems)), (*(f"={one}" for one in bare), *local)

@@ -1,0 +1,323 @@
+"""Where a sentence of prose names something, and what kind of thing: a tagger that also finds names it has never seen.
+
+Each word is tagged as outside, or as the beginning or the inside of a name of one kind (BIO). What the tagger sees of a word: the
+word itself, its ending, whether it has capitals, and what a list of the names of the training documents says. For half of the
+training sentences the names, their endings and that list are hidden, so that a name is also found by what stands around it, and
+some of the other words are hidden too. The network is two convolutions over five words each, with the mean of the sentence.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+_WORD = re.compile(r"\d+|\w+(?:-\w+)*|'s\b|[^\w\s]")
+OUTSIDE = "O"
+_HIDDEN, _PADDING = 1, 0
+_ENDING = 3  # characters
+_SHAPES = 12
+_LONGEST_NAME = 6  # words
+_RARE = 2  # words of fewer occurrences are unknown
+_HIDE_SENTENCE, _HIDE_NAME, _HIDE_WORD, _HIDE_ENDING = 0.65, 0.15, 0.1, 0.85
+_NOT = -20.0  # log-probability of what a listed name is not
+_FIRMLY = -0.1  # log-probability
+_EPOCHS, _BATCH, _RATE = 8, 48, 4e-3
+_ENDS_WITH_S = frozenset({"weekday"})  # kinds that stand in the plural: "on Tuesdays"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A sentence cut into words and marks, with the place of each (characters)."""
+
+    text: str
+    words: tuple[str, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def between(self, first: int, last: int) -> str:
+        """The text from word `first` up to, and without, word `last`."""
+        return self.text[self.starts[first] : self.ends[last - 1]]
+
+
+def words_of(text: str) -> Words:
+    """The words of a sentence; "'s" is one of its own."""
+    found = list(_WORD.finditer(text))
+    return Words(text, tuple(one[0] for one in found), tuple(one.start() for one in found), tuple(one.end() for one in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Words `first` to `last` (excluded) name something.
+
+    scores: log-probability of each kind, in the order of the tagger. others: other kinds that are likely, with theirs. name: as
+    in the list of names; '' where it is not listed.
+    """
+
+    first: int
+    last: int
+    kind: str
+    scores: tuple[float, ...] = ()
+    others: tuple[tuple[str, float], ...] = ()
+    name: str = ""
+
+
+class NameList:
+    """Names with their kinds, found in a sentence from left to right, the longest first; case is ignored.
+
+    A name is also one that begins like two known names of a kind and ends like two of them: "Amberline Mills", "Aldwick".
+    """
+
+    def __init__(self, names: Mapping[str, str]):
+        self._kinds = {words_of(name.casefold()).words: kind for name, kind in names.items()}
+        self._names = {words_of(name.casefold()).words: name for name in names}
+        begins: dict[tuple, set] = defaultdict(set)
+        ends: dict[tuple, set] = defaultdict(set)
+        for name, kind in names.items():
+            for first, second in _cuts(words_of(name.casefold()).words, name[0].isupper()):
+                begins[kind, first].add(second)
+                ends[kind, second].add(first)
+        self._begins: dict[tuple, list[str]] = defaultdict(list)
+        for (kind, words), others in begins.items():
+            if len(others) > 1:
+                self._begins[words].append(kind)
+        self._ends = {key for key, others in ends.items() if len(others) > 1}
+        self._kinds |= {(*words[:-1], f"{words[-1]}s"): kind for words, kind in self._kinds.items() if kind in _ENDS_WITH_S}
+
+    def spans(self, sentence: Words) -> list[Span]:
+        """All names in the sentence; none overlap."""
+        folded = [word.casefold() for word in sentence.words]
+        found, at = [], 0
+        while at < len(folded):
+            for size in range(min(_LONGEST_NAME, len(folded) - at), 0, -1):
+                kind = self._kind(tuple(folded[at : at + size]), sentence.words[at][0].isupper())
+                if kind is not None:
+                    found.append(Span(at, at + size, kind, name=self._names.get(tuple(folded[at : at + size]), "")))
+                    at += size
+                    break
+            else:
+                at += 1
+        return found
+
+    def _kind(self, words: tuple[str, ...], is_capital: bool) -> str | None:
+        if kind := self._kinds.get(words):
+            return kind
+        for first, second in _cuts(words, is_capital):
+            for kind in self._begins.get(first, ()):
+                if (kind, second) in self._ends:
+                    return kind
+        return None
+
+
+def _cuts(words: tuple[str, ...], is_capital: bool) -> Iterator[tuple]:
+    """All ways to cut a name in two: between words, or a single one with a capital behind 3 letters or more, 2 or more left."""
+    if len(words) > 1:
+        for cut in range(1, len(words)):
+            yield words[:cut], words[cut:]
+    elif is_capital:
+        for cut in range(3, len(words[0]) - 1):
+            yield words[0][:cut], words[0][cut:]
+
+
+class Tagger:
+    """Finds names in sentences. `fit` makes one from sentences with the spans of their names."""
+
+    def __init__(self, kinds: Sequence[str], names: NameList):
+        self.kinds, self.names = tuple(kinds), names
+        self._tags = {
+            OUTSIDE: 0,
+            **{f"{part}-{kind}": 1 + 2 * i + p for i, kind in enumerate(kinds) for p, part in enumerate("BI")},
+        }
+        self._vocabulary: dict[str, int] = {}
+        self._endings: dict[str, int] = {}
+        self._network: _Network | None = None
+
+    @classmethod
+    def fit(cls, sentences: Sequence[Words], spans: Sequence[Sequence[Span]], kinds: Sequence[str], names: NameList, seed: int):
+        """Learn from sentences and the spans of the names in them. The same seed gives the same tagger."""
+        made = cls(kinds, names)
+        counts = Counter(word.casefold() for sentence in sentences for word in sentence.words)
+        made._vocabulary = {word: 2 + i for i, word in enumerate(sorted(word for word, n in counts.items() if n >= _RARE))}
+        endings = Counter(word.casefold()[-_ENDING:] for sentence in sentences for word in sentence.words)
+        made._endings = {ending: 2 + i for i, ending in enumerate(sorted(one for one, n in endings.items() if n >= _RARE))}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made._train(sentences, spans, np.random.default_rng(seed))
+        return made
+
+    def tag(self, sentences: Sequence[Words]) -> list[list[Span]]:
+        """The names of each sentence."""
+        order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].words))
+        found: list[list[Span]] = [[] for _ in sentences]
+        for start in range(0, len(order), 256):
+            batch = [i for i in order[start : start + 256] if sentences[i].words]
+            if not batch:
+                continue
+            with torch.no_grad():
+                inputs = _padded([self._inputs(sentences[i]) for i in batch])
+                scores = torch.log_softmax(self._network(inputs), dim=-1).numpy()
+            for row, i in enumerate(batch):
+                found[i] = self._joined(sentences[i], scores[row, : len(sentences[i].words)])
+        return found
+
+    def _joined(self, sentence: Words, scores: np.ndarray) -> list[Span]:
+        """The tagger's spans and the listed names: where they overlap the longer one stands, the listed one among equals.
+
+        `scores`: (words, tags). A single small word is no name where the tagger firmly says so: "my teacher".
+        """
+        tagged, listed = self._decoded(scores), []
+        for one in self.names.spans(sentence):
+            if one.last - one.first > 1 or sentence.words[one.first][0].isupper() or scores[one.first, 0] < _FIRMLY:
+                sure = tuple(0.0 if kind == one.kind else _NOT for kind in self.kinds)
+                listed.append(replace(one, scores=sure))
+        kept: list[Span] = []
+        for span in sorted(listed + tagged, key=lambda one: one.first - one.last):  # stable: the list's come first
+            if all(span.last <= other.first or other.last <= span.first for other in kept):
+                kept.append(span)
+        return [_whole_name(sentence, span) for span in sorted(kept, key=lambda one: one.first)]
+
+    def _inputs(self, sentence: Words) -> np.ndarray:
+        """(words, 4): word, ending, shape, tag by the list of names."""
+        out = np.zeros((len(sentence.words), 4), dtype=np.int64)
+        for at, word in enumerate(sentence.words):
+            folded = word.casefold()
+            out[at] = (self._vocabulary.get(folded, _HIDDEN), self._endings.get(folded[-_ENDING:], _HIDDEN), _shape(word, at), 1)
+        for span in self.names.spans(sentence):
+            self._mark(out[:, 3], span, 1)
+        return out
+
+    def _mark(self, column: np.ndarray, span: Span, offset: int) -> None:
+        column[span.first] = offset + self._tags[f"B-{span.kind}"]
+        column[span.first + 1 : span.last] = offset + self._tags[f"I-{span.kind}"]
+
+    def _train(self, sentences: Sequence[Words], spans: Sequence[Sequence[Span]], rng: np.random.Generator) -> None:
+        self._network = _Network(len(self._vocabulary) + 2, len(self._endings) + 2, len(self._tags))
+        inputs, targets = [], []
+        for sentence, of in zip(sentences, spans, strict=True):
+            inputs.append(self._inputs(sentence))
+            target = np.zeros(len(sentence.words), dtype=np.int64)
+            for span in of:
+                self._mark(target, span, 0)
+            targets.append(target)
+        kept = [i for i, one in enumerate(inputs) if len(one)]
+        optimizer = torch.optim.AdamW(self._network.parameters(), lr=_RATE, weight_decay=0.01)
+        batches = -(-len(kept) // _BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_EPOCHS * batches, pct_start=0.1)
+        for _ in range(_EPOCHS):
+            # Sentences of about one length together, the batches in random order.
+            order = sorted(kept, key=lambda i: len(inputs[i]) + rng.random())
+            for part in rng.permutation(batches):
+                batch = order[part * _BATCH : (part + 1) * _BATCH]
+                hidden = [_hidden(inputs[i], targets[i], spans[i], rng) for i in batch]
+                scores = self._network(_padded(hidden))
+                target = _padded([targets[i][:, None] for i in batch], fill=-100)[..., 0]
+                loss = nn.functional.cross_entropy(scores.flatten(0, 1), target.flatten(), ignore_index=-100)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        self._network.eval()
+
+    def _decoded(self, scores: np.ndarray) -> list[Span]:
+        """Spans by Viterbi: an inside follows a beginning or an inside of its kind. `scores`: (words, tags)."""
+        outside, begin, inside = scores[:, 0], scores[:, 1::2], scores[:, 2::2]
+        size, kinds = len(scores), begin.shape[1]
+        best = np.concatenate([[outside[0]], begin[0], np.full(kinds, -1e9)])
+        back = np.zeros((size, 1 + 2 * kinds), dtype=np.int64)
+        for at in range(1, size):
+            top = int(best.argmax())
+            starts, goes_on = best[1 : 1 + kinds], best[1 + kinds :]
+            back[at, : 1 + kinds] = top
+            back[at, 1 + kinds :] = np.where(starts >= goes_on, np.arange(1, 1 + kinds), np.arange(1 + kinds, 1 + 2 * kinds))
+            entered = np.maximum(starts, goes_on) + inside[at]
+            best = np.concatenate([[best[top] + outside[at]], best[top] + begin[at], entered])
+        path = [int(best.argmax())]
+        for at in range(size - 1, 0, -1):
+            path.append(int(back[at, path[-1]]))
+        path.reverse()
+        spans, at = [], 0
+        while at < size:
+            if 1 <= path[at] <= kinds:
+                last = at + 1
+                while last < size and path[last] > kinds:
+                    last += 1
+                total = begin[at] + inside[at + 1 : last].sum(0)
+                spans.append(Span(at, last, self.kinds[path[at] - 1], tuple(total.tolist())))
+                at = last
+            else:
+                at += 1
+        return spans
+
+
+class _Network(nn.Module):
+    """Inputs (batch, words, 4) to scores (batch, words, tags)."""
+
+    def __init__(self, words: int, endings: int, tags: int, width: int = 96):
+        super().__init__()
+        self.word = nn.Embedding(words, 48, padding_idx=_PADDING)
+        self.ending = nn.Embedding(endings, 16, padding_idx=_PADDING)
+        self.shape = nn.Embedding(_SHAPES, 8, padding_idx=_PADDING)
+        self.listed = nn.Embedding(tags + 1, 24, padding_idx=_PADDING)
+        self.first = nn.Conv1d(96, width, 5, padding=2)
+        self.second = nn.Conv1d(width, width, 5, padding=2)
+        self.out = nn.Linear(3 * width, tags)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        tables = (self.word, self.ending, self.shape, self.listed)
+        here = (inputs[..., 0] != _PADDING).unsqueeze(1)  # (batch, 1, words)
+        seen = torch.cat([table(inputs[..., column]) for column, table in enumerate(tables)], dim=-1).transpose(1, 2)
+        near = torch.relu(self.first(self.dropout(seen))) * here
+        far = torch.relu(self.second(self.dropout(near))) * here
+        whole = (near.sum(2, keepdim=True) / here.sum(2, keepdim=True)).expand_as(near)
+        return self.out(self.dropout(torch.cat([near, far, whole], dim=1).transpose(1, 2)))
+
+
+def _whole_name(sentence: Words, span: Span) -> Span:
+    """A person's given name with the family name behind it, and nothing without a capital."""
+    if span.kind != "person":
+        return span
+    last = span.last
+    while last - span.first > 1 and sentence.words[last - 1].islower():
+        last -= 1
+    after = sentence.words[last] if last < len(sentence.words) else ""
+    return replace(span, last=last + (last - span.first == 1 and after[:1].isupper()))
+
+
+def _shape(word: str, at: int) -> int:
+    """1 to 11: digits, marks, small letters, one capital first or more; apart at the beginning of a sentence."""
+    if word.isdigit():
+        kind = 0
+    elif not word[0].isalnum():
+        kind = 1
+    elif word[0].isupper():
+        kind = 2 if len(word) > 1 else 3
+    else:
+        kind = 4
+    return 1 + kind + 5 * (at == 0)
+
+
+def _hidden(inputs: np.ndarray, target: np.ndarray, spans: Sequence[Span], rng: np.random.Generator) -> np.ndarray:
+    """A copy in which some names and some other words are hidden."""
+    out = inputs.copy()
+    whole = rng.random() < _HIDE_SENTENCE
+    for span in spans:
+        if whole or rng.random() < _HIDE_NAME:
+            out[span.first : span.last, 0] = _HIDDEN
+            out[span.first : span.last, 3] = 1
+            if rng.random() < _HIDE_ENDING:
+                out[span.first : span.last, 1] = _HIDDEN
+    others = (target == 0) & (rng.random(len(target)) < _HIDE_WORD)
+    out[others, 0] = _HIDDEN
+    return out
+
+
+def _padded(parts: Sequence[np.ndarray], fill: int = _PADDING) -> Tensor:
+    """(batch, longest, columns)."""
+    out = np.full((len(parts), max(map(len, parts)), parts[0].shape[1]), fill, dtype=np.int64)
+    for row, part in enumerate(parts):
+        out[row, : len(part)] = part
+    return torch.from_numpy(out)

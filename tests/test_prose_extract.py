@@ -1,0 +1,289 @@
+"""Extraction from prose: what the hard cases come to, that gold is never read, how it is scored, and the step from end to end."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from inner_prose import inner_documents
+from steps_path import load_step
+
+from loci.bench.extraction import ExtractionScore
+from loci.errors import UserError
+from loci.memories.prose_discourse import Discourse, Pronouns
+from loci.memories.prose_extract import Extractor
+from loci.memories.prose_facts import LinearModel, Schema
+from loci.memories.prose_mentions import NameList, words_of
+from loci.worlds.extracted_files import read_extracted, write_extracted
+from loci.worlds.prose import document
+from loci.worlds.prose_files import write_documents
+from loci.worlds.prose_records import Document, Sentence, Triplet
+
+LEARNED = [document(index, 11, "train") for index in range(40)]
+READ = [document(index, 12, "train") for index in range(6)]
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    torch.set_num_threads(1)
+    return Extractor.fit(LEARNED)
+
+
+def told(*texts, kind="notes"):
+    """A document of sentences without gold; a text may begin with its lead."""
+    sentences = []
+    for at, text in enumerate(texts):
+        lead = text[: len(text) - len(text.lstrip("\n"))] or (" " if at else "")
+        sentences.append(Sentence(text.lstrip("\n"), (), lead))
+    return Document("x", kind, "none", tuple(sentences))
+
+
+def read(extractor, *texts):
+    (found,) = extractor.extract([told(*texts)])
+    return [sorted((one.subject, one.relation, one.object, one.polarity, one.time) for one in of) for of in found]
+
+
+# Hard cases
+
+
+def test_a_statement_and_a_pronoun(extractor):
+    found = read(extractor, "The year is 1990.", "Ilse Marn works as a baker.", "She speaks Portuguese.")
+    assert found == [[], [("Ilse Marn", "works_as", "baker", "yes", 1990)], [("Ilse Marn", "speaks", "Portuguese", "yes", None)]]
+
+
+def test_a_change_denies_what_held_and_has_the_year_named_last(extractor):
+    found = read(
+        extractor,
+        "The year is 1990.",
+        "Ilse Marn lives in Aldwick.",
+        "\n\nNow the year is 1993.",
+        "Ilse moved from Aldwick to Brammere.",
+    )
+    assert found[1] == [("Ilse Marn", "lives_in", "Aldwick", "yes", 1990)]
+    assert found[3] == [("Ilse Marn", "lives_in", "Aldwick", "no", 1993), ("Ilse Marn", "lives_in", "Brammere", "yes", 1993)]
+
+
+def test_negations_for_good_and_for_now(extractor):
+    found = read(extractor, "The year is 1990.", "Anton Garde does not speak Swahili.", "Anton no longer lives in Aldwick.")
+    assert found[1:] == [
+        [("Anton Garde", "speaks", "Swahili", "no", None)],
+        [("Anton Garde", "lives_in", "Aldwick", "no", 1990)],
+    ]
+
+
+def test_two_facts_in_one_sentence(extractor):
+    found = read(extractor, "The year is 1990.", "Anton Garde, who works for Millbrace Trading, speaks Swahili.")
+    assert found[1] == [
+        ("Anton Garde", "speaks", "Swahili", "yes", None),
+        ("Anton Garde", "works_for", "Millbrace Trading", "yes", 1990),
+    ]
+
+
+def test_i_and_you_questions_and_short_answers(extractor):
+    found = read(
+        extractor,
+        "In 1990, Ilse Marn meets Anton Garde on the stairs.",
+        "\nIlse: Where do you live?",
+        "\nAnton: Aldwick.",
+        "\nIlse: I speak Portuguese.",
+        "\nAnton: Do you work for Millbrace Trading?",
+        "\nIlse: No, not any more.",
+        "\nAnton: What do you work as?",
+        "\nIlse: I would rather not say.",
+    )
+    assert found == [
+        [],
+        [],
+        [("Anton Garde", "lives_in", "Aldwick", "yes", 1990)],
+        [("Ilse Marn", "speaks", "Portuguese", "yes", None)],
+        [],
+        [("Ilse Marn", "works_for", "Millbrace Trading", "no", 1990)],
+        [],
+        [],
+    ]
+
+
+def test_what_states_nothing(extractor):
+    found = read(
+        extractor,
+        "The year is 1990.",
+        "A cold wind blows from the hills.",
+        "Does Ilse Marn speak Portuguese?",
+        "Time passes quietly.",
+    )
+    assert found == [[], [], [], []]
+
+
+# Protocol
+
+
+def test_reading_never_looks_at_gold(extractor):
+    bare = [replace(one, sentences=tuple(replace(sentence, triplets=()) for sentence in one.sentences)) for one in READ]
+    other = Triplet("A B", "speaks", "Dutch", "yes", None)
+    wrong = [replace(one, sentences=tuple(replace(sentence, triplets=(other,)) for sentence in one.sentences)) for one in READ]
+    assert extractor.extract(READ) == extractor.extract(bare) == extractor.extract(wrong)
+
+
+def test_documents_do_not_change_each_other(extractor):
+    together = extractor.extract(READ[:4])
+    assert together == [extractor.extract([one])[0] for one in READ[:4]]
+
+
+def test_most_of_new_documents_of_known_parts_is_found(extractor):
+    score = ExtractionScore()
+    for one, found in zip(READ, extractor.extract(READ), strict=True):
+        score.add(one, found)
+    metrics = score.metrics()
+    assert metrics["f1"] > 0.6  # learned from 20,000 words; the step learns from seven times as many
+    assert metrics["time"] > 0.98
+    assert metrics["shifted"]["f1"] < 0.02
+
+
+def test_nothing_to_learn_from_is_refused():
+    with pytest.raises(UserError, match="hold no triplets; give documents with gold triplets"):
+        Extractor.fit([told("The year is 1990.")])
+
+
+def test_the_inner_hold_out_takes_from_train_alone():
+    outer = {sentence.text for index in range(40) for sentence in document(index, 3, "train").sentences}
+    assert outer  # the authored lists are back in place after the inner ones were made
+    inner = inner_documents("heldout", 12, 3)
+    assert outer == {sentence.text for index in range(40) for sentence in document(index, 3, "train").sentences}
+    assert {one.novel for one in inner} == {"none", "names", "wordings", "both"}
+
+
+# Parts
+
+
+def test_the_longest_listed_name_is_found_and_weekdays_in_the_plural():
+    names = NameList({"the old mill": "venue", "mill": "venue", "Tuesday": "weekday"})
+    sentence = words_of("The old mill is open on Tuesdays, the mill's gate too.")
+    found = [(sentence.between(span.first, span.last), span.kind) for span in names.spans(sentence)]
+    assert found == [("The old mill", "venue"), ("Tuesdays", "weekday"), ("mill", "venue")]
+
+
+def test_spans_of_time_are_counted():
+    discourse = Discourse({}, frozenset(), frozenset(), Pronouns())
+    years = []
+    for lead, text in (
+        ("", "In 1990, A B left."),
+        ("\n\n", "Two years later, A left."),
+        ("\n\n", "Twelve months on, A left."),
+        (" ", "In 1970."),
+    ):
+        discourse.enter(lead, text, not lead)
+        years.append(discourse.year)
+    assert years == [1990, 1992, 1993, 1993]
+
+
+def test_a_linear_model_learns_and_is_the_same_again():
+    features = [("=x", "a", "b"), ("=x", "c")] * 30
+    models = [LinearModel.fit(features, [0, 1] * 30, 2, seed=3) for _ in range(2)]
+    assert all(model.scores(("=x", "a", "new")).argmax() == 0 and model.scores(("=x", "c")).argmax() == 1 for model in models)
+    assert (models[0].scores(("a",)) == models[1].scores(("a",))).all()
+
+
+def test_the_schema_has_kinds_but_no_names():
+    schema = Schema.load()
+    assert schema.between("person", "town") == ["born_in", "lives_in"]
+    assert schema.nouns["the town"] == "town"
+    assert {"person", "town", "year"} <= set(schema.kinds)
+
+
+# Scores
+
+
+def lives(where, polarity="yes", time=1990, who="Ilse Marn"):
+    return Triplet(who, "lives_in", where, polarity, time)
+
+
+def scored(*pairs, novel="wordings"):
+    sentences = tuple(Sentence(text, tuple(gold)) for text, gold, _ in pairs)
+    score = ExtractionScore()
+    score.add(Document("x", "notes", novel, sentences), [found for _, _, found in pairs])
+    return score.metrics()
+
+
+def test_scores_by_hand():
+    metrics = scored(
+        ("Ilse lives in Garn.", [lives("Garn")], [lives("Garn")]),
+        ("She moved to Tolm.", [lives("Garn", "no", 1992), lives("Tolm", time=1992)], [lives("Tolm", time=1991), lives("Garn")]),
+        ("Time passes.", [], [lives("Tolm", who="Anton Garde")]),
+    )
+    assert (metrics["precision"], metrics["recall"], metrics["n"]) == (2 / 4, 2 / 3, 3)
+    assert metrics["f1"] == pytest.approx(4 / 7)
+    assert metrics["time"] == 1 / 2
+    assert metrics["by_novel"]["wordings"]["f1"] == metrics["f1"]
+    assert metrics["by_novel"]["names"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n": 0}
+    assert metrics["by_case"]["pronoun"] == {"precision": 1 / 3, "recall": 1 / 2, "f1": pytest.approx(0.4), "n": 2}
+    assert metrics["by_case"]["negation"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n": 1}
+    assert (metrics["by_case"]["update"]["recall"], metrics["by_case"]["update"]["n"]) == (1.0, 1)
+    assert metrics["wordings_by_case"]["update"]["n"] == 1
+
+
+def test_a_swapped_subject_and_a_wrong_polarity_are_wrong():
+    gold = Triplet("Ilse Marn", "taught_by", "Anton Garde", "yes", None)
+    swapped = Triplet("Anton Garde", "taught_by", "Ilse Marn", "yes", None)
+    for wrong in (swapped, replace(gold, polarity="no"), replace(gold, relation="child_of")):
+        assert scored(("Anton taught Ilse.", [gold], [wrong]))["f1"] == 0.0
+
+
+def test_scoring_refuses_another_number_of_sentences():
+    with pytest.raises(UserError, match="x: has 1 sentences, extracted are 0; extract again"):
+        ExtractionScore().add(told("A."), [])
+
+
+# Files and the step
+
+
+def test_files_keep_what_was_extracted(tmp_path):
+    parts = [(one, [list(sentence.triplets) for sentence in one.sentences]) for one in READ[:3]]
+    count = write_extracted(tmp_path / "a.parquet", iter(parts), group=2)
+    assert count == sum(len(sentence.triplets) for one in READ[:3] for sentence in one.sentences)
+    assert read_extracted(tmp_path / "a.parquet") == {one.doc_id: found for one, found in parts}
+    (tmp_path / "b.parquet").write_text("no", encoding="utf-8")
+    for name, why in (("none.parquet", "no such file"), ("b.parquet", "is no parquet file")):
+        with pytest.raises(UserError, match=f"{why}; run code/steps/extract_prose.py"):
+            read_extracted(tmp_path / name)
+
+
+def test_the_step_writes_the_same_triplets_twice_and_says_what_they_are_worth(tmp_path, capsys):
+    write_documents(tmp_path / "train.parquet", LEARNED[:6], {})
+    write_documents(tmp_path / "text.parquet", inner_documents("heldout", 4, 5), {})
+    base = ["--train", str(tmp_path / "train.parquet"), "--text", str(tmp_path / "text.parquet"), "--threads", "1"]
+    step = load_step("extract_prose")
+    for name in ("a", "b"):
+        step.main(
+            [*base, "--learn", "1500", "--out", str(tmp_path / f"{name}.parquet"), "--result", str(tmp_path / f"{name}.json")]
+        )
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record["experiment"] == "extract_prose"
+    assert set(record["metrics"]["by_novel"]) == {"none", "names", "wordings", "both"}
+    assert set(record["metrics"]["by_case"]) == {"pronoun", "negation", "update"}
+    assert {"fit_seconds", "extract_seconds"} == set(record["provenance"]["costs"])
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--learn", "0"), "--learn: is 0; learn from at least 1 word"),
+        (("--threads", "0"), "--threads: is 0; use at least 1 thread"),
+        (("--train", "x.parquet"), "--text: is the file of --train; read other documents than those learned from"),
+    ],
+)
+def test_the_step_refuses_bad_input(arguments, line, tmp_path):
+    with pytest.raises(UserError) as caught:
+        load_step("extract_prose").main(
+            ["--text", "x.parquet", "--out", str(tmp_path / "o"), "--result", str(tmp_path / "r"), *arguments]
+        )
+    assert str(caught.value) == line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_text_is_one_clear_line(tmp_path):
+    write_documents(tmp_path / "train.parquet", LEARNED[:2], {})
+    arguments = ["--train", str(tmp_path / "train.parquet"), "--text", str(tmp_path / "none.parquet")]
+    with pytest.raises(UserError, match=r"none.parquet: no such file; run code/steps/make_prose.py"):
+        load_step("extract_prose").main([*arguments, "--out", str(tmp_path / "o.parquet"), "--result", str(tmp_path / "r.json")])
