@@ -19,7 +19,17 @@ import numpy as np
 
 from loci.errors import UserError
 from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
-from loci.memories.prose_facts import ENDED, HOLDS, NEVER, Candidate, LinearModel, Schema, WordingModel, candidates_of
+from loci.memories.prose_facts import (
+    ENDED,
+    HOLDS,
+    NEVER,
+    Candidate,
+    EmptySayings,
+    LinearModel,
+    Schema,
+    WordingModel,
+    candidates_of,
+)
 from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
 from loci.memories.prose_names import Customs, agreed
 from loci.worlds.prose_records import Document, Triplet
@@ -30,7 +40,7 @@ _POINTING = frozenset({"i", "you", "he", "she", "it", "they", "that", "this"})
 _YES_OR_NO = {"yes": "yes", "no": "no", "not": "no"}  # the first word of answers that were never seen
 _ARTICLES = frozenset({"the", "a", "an"})
 _STATED = 0.5  # least probability that some relation of a pair is stated
-_COMMON = 3  # relations with which a feature must occur to say something about polarity
+_COMMON = 4  # relations with which a word must occur to be looked at where it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,8 @@ class Extractor:
         self.schema, self.tagger, self.pronouns, self.customs = schema, tagger, pronouns, customs
         self.facts: LinearModel | None = None  # whether a candidate is stated
         self.tones: LinearModel | None = None  # what is said of it
+        self.common: frozenset[str] = frozenset()  # words that go with many relations
+        self.empty = EmptySayings()
         self.wordings = WordingModel()
         self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
 
@@ -67,6 +79,7 @@ class Extractor:
             pronouns.read(body, [body.words[span.first] for span in spans if span.kind == "person"])
         bodies, spans = zip(*(part for of in labelled for part in of), strict=True)
         made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, seed), pronouns, customs)
+        made.common = _common_words(documents, labelled)
         made._learn(documents, labelled, seed)
         return made
 
@@ -112,10 +125,11 @@ class Extractor:
     ) -> tuple[list[Triplet], tuple[str, str] | None]:
         """What a sentence states, and what it is about."""
         pairs: dict[frozenset, list[tuple[float, Candidate]]] = defaultdict(list)
-        for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+        for candidate in candidates_of(body, mentions, self.schema, discourse.topic, self.common):
             stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
             pairs[frozenset((candidate.subject, candidate.target))].append((stated, candidate))
         triplets, likely, topic = [], -1.0, None
+        is_empty = bool(pairs) and self.empty.has(body, mentions)
         for of in pairs.values():
             total = sum(np.exp(stated) for stated, _ in of)
             options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
@@ -125,7 +139,7 @@ class Extractor:
             _, best, relation = max(options, key=lambda one: one[0])
             if total > likely:
                 likely, topic = total, (best.subject, best.kind)
-            if total > _STATED:
+            if total > _STATED and not is_empty:
                 triplets.append(self._triplet(best, relation, discourse.year))
         return triplets, topic
 
@@ -214,7 +228,6 @@ class Extractor:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
         facts: list[tuple[tuple[str, ...], int]] = []
         tones: list[tuple[tuple[str, ...], int]] = []
-        relations_with: dict[str, set[str]] = defaultdict(set)  # of a feature of tone
         answers: dict[str, Counter] = defaultdict(Counter)
         for document, parts in zip(documents, labelled, strict=True):
             discourse, asked = self._discourse(), None
@@ -236,21 +249,32 @@ class Extractor:
                     if gold:
                         self.wordings.read(answering.sentence, answering.mentions, sentence.triplets[0].relation)
                 else:
-                    for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+                    candidates = candidates_of(body, mentions, self.schema, discourse.topic, self.common)
+                    if candidates and not gold:
+                        self.empty.read(body, mentions)
+                    for candidate in candidates if gold else ():
                         one = gold.get((candidate.subject, candidate.target))
                         facts.append((candidate.features, int(one is not None)))
                         if one:
                             tones.append((candidate.tone, _says(one)))
-                            for name in candidate.tone:
-                                relations_with[name].add(one.relation)
                     for relation in {one.relation for one in gold.values()}:
                         self.wordings.read(body, mentions, relation)
                 discourse.note(body, mentions, topic or _first(mentions, self.schema))
         self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
-        common = {name for name, of in relations_with.items() if len(of) >= _COMMON}
-        tones = [(tuple(name for name in tone if name in common), says) for tone, says in tones]
         self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
+
+
+def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]]) -> frozenset[str]:
+    """Words, but for names, in statements of many relations."""
+    relations_with: dict[str, set[str]] = defaultdict(set)
+    for document, parts in zip(documents, labelled, strict=True):
+        for sentence, (body, spans) in zip(document.sentences, parts, strict=True):
+            inside = {at for span in spans for at in range(span.first, span.last)}
+            for at, word in enumerate(body.words):
+                if at not in inside:
+                    relations_with[word.casefold()].update(one.relation for one in sentence.triplets)
+    return frozenset(word for word, of in relations_with.items() if len(of) >= _COMMON)
 
 
 def _says(gold: Triplet) -> int:
