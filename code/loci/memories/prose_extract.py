@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loci.errors import UserError
-from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
+from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Openings, Pronouns, parted
 from loci.memories.prose_facts import (
     ENDED,
     HOLDS,
@@ -40,6 +40,8 @@ _POINTING = frozenset({"i", "you", "he", "she", "it", "they", "that", "this"})
 _YES_OR_NO = {"yes": "yes", "no": "no", "not": "no"}  # the first word of answers that were never seen
 _ARTICLES = frozenset({"the", "a", "an"})
 _STATED = 0.5  # least probability that some relation of a pair is stated
+_POSSIBLE = 0.01  # the same, where a name would have no other part in the sentence
+_MOSTLY = 0.9  # share of the places where a listed name must be one, to be taken for one
 _COMMON = 4  # relations with which a word must occur to be looked at where it stands
 
 
@@ -59,7 +61,8 @@ class Extractor:
         self.schema, self.tagger, self.pronouns, self.customs = schema, tagger, pronouns, customs
         self.facts: LinearModel | None = None  # whether a candidate is stated
         self.tones: LinearModel | None = None  # what is said of it
-        self.common: frozenset[str] = frozenset()  # words that go with many relations
+        self.common: dict[str, str] = {}  # words that go with many relations
+        self.openings = Openings()
         self.empty = EmptySayings()
         self.wordings = WordingModel()
         self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
@@ -78,8 +81,12 @@ class Extractor:
         for body, spans in (part for of in labelled for part in of):
             pronouns.read(body, [body.words[span.first] for span in spans if span.kind == "person"])
         bodies, spans = zip(*(part for of in labelled for part in of), strict=True)
+        listed.doubtful = _doubtful(documents, labelled, listed)
         made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, seed), pronouns, customs)
         made.common = _common_words(documents, labelled)
+        for document, parts in zip(documents, labelled, strict=True):
+            for sentence, (body, _) in zip(document.sentences, parts, strict=True):
+                made.openings.read(body, {one.relation for one in sentence.triplets})
         made._learn(documents, labelled, seed)
         return made
 
@@ -124,24 +131,33 @@ class Extractor:
         self, body: Words, mentions: list[Mention], discourse: Discourse
     ) -> tuple[list[Triplet], tuple[str, str] | None]:
         """What a sentence states, and what it is about."""
+        body, mentions = self.openings.without(body, mentions)
         pairs: dict[frozenset, list[tuple[float, Candidate]]] = defaultdict(list)
         for candidate in candidates_of(body, mentions, self.schema, discourse.topic, self.common):
             stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
             pairs[frozenset((candidate.subject, candidate.target))].append((stated, candidate))
-        triplets, likely, topic = [], -1.0, None
-        is_empty = bool(pairs) and self.empty.has(body, mentions)
-        for of in pairs.values():
-            total = sum(np.exp(stated) for stated, _ in of)
-            options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
-            if len(options) > 1:
-                about = {relation: self.wordings.score(body, mentions, relation) for *_, relation in options}
-                options = [(stated + about[relation], candidate, relation) for stated, candidate, relation in options]
-            _, best, relation = max(options, key=lambda one: one[0])
-            if total > likely:
-                likely, topic = total, (best.subject, best.kind)
-            if total > _STATED and not is_empty:
-                triplets.append(self._triplet(best, relation, discourse.year))
-        return triplets, topic
+        if not pairs:
+            return [], None
+        total = {pair: sum(np.exp(stated) for stated, _ in of) for pair, of in pairs.items()}
+        likely = sorted(pairs, key=lambda pair: -total[pair])
+        best = {pair: self._best(body, mentions, pairs[pair]) for pair in likely}
+        topic = best[likely[0]][0]
+        if self.empty.has(body, mentions):
+            return [], (topic.subject, topic.kind)
+        chosen = [pair for pair in likely if total[pair] > _STATED]
+        # A thing is named because something is said of it.
+        for one in mentions:
+            if one.form == "name" and one.kind != _YEAR and not any(one.entity in pair for pair in chosen):
+                chosen += [pair for pair in likely if one.entity in pair and total[pair] > _POSSIBLE][:1]
+        return [self._triplet(*best[pair], discourse.year) for pair in chosen], (topic.subject, topic.kind)
+
+    def _best(self, body: Words, mentions: Sequence[Mention], of: Sequence[tuple[float, Candidate]]) -> tuple[Candidate, str]:
+        """Of what two mentions may state, the likeliest candidate and relation."""
+        options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
+        if len(options) > 1:
+            about = {relation: self.wordings.score(body, mentions, relation) for *_, relation in options}
+            options = [(stated + about[relation], candidate, relation) for stated, candidate, relation in options]
+        return max(options, key=lambda one: one[0])[1:]
 
     def _triplet(self, candidate: Candidate, relation: str, year: int | None) -> Triplet:
         says = int(self.tones.scores(candidate.tone).argmax())
@@ -249,23 +265,37 @@ class Extractor:
                     if gold:
                         self.wordings.read(answering.sentence, answering.mentions, sentence.triplets[0].relation)
                 else:
-                    candidates = candidates_of(body, mentions, self.schema, discourse.topic, self.common)
+                    rest, known = self.openings.without(body, mentions)
+                    candidates = candidates_of(rest, known, self.schema, discourse.topic, self.common)
                     if candidates and not gold:
-                        self.empty.read(body, mentions)
+                        self.empty.read(rest, known)
                     for candidate in candidates if gold else ():
                         one = gold.get((candidate.subject, candidate.target))
                         facts.append((candidate.features, int(one is not None)))
                         if one:
                             tones.append((candidate.tone, _says(one)))
                     for relation in {one.relation for one in gold.values()}:
-                        self.wordings.read(body, mentions, relation)
+                        self.wordings.read(rest, known, relation)
                 discourse.note(body, mentions, topic or _first(mentions, self.schema))
         self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
         self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
 
 
-def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]]) -> frozenset[str]:
+def _doubtful(
+    documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], listed: NameList
+) -> frozenset:
+    """Listed names that often stand in statements as other words: "my teacher"."""
+    named, found = Counter(), Counter()
+    for document, parts in zip(documents, labelled, strict=True):
+        for sentence, (body, spans) in zip(document.sentences, parts, strict=True):
+            if sentence.triplets:
+                named.update(body.between(span.first, span.last).casefold() for span in spans)
+                found.update(body.between(span.first, span.last).casefold() for span in listed.spans(body))
+    return frozenset(name for name, count in found.items() if named[name] < _MOSTLY * count)
+
+
+def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]]) -> dict[str, str]:
     """Words, but for names, in statements of many relations."""
     relations_with: dict[str, set[str]] = defaultdict(set)
     for document, parts in zip(documents, labelled, strict=True):
@@ -274,7 +304,7 @@ def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[tup
             for at, word in enumerate(body.words):
                 if at not in inside:
                     relations_with[word.casefold()].update(one.relation for one in sentence.triplets)
-    return frozenset(word for word, of in relations_with.items() if len(of) >= _COMMON)
+    return {word: word for word, of in relations_with.items() if len(of) >= _COMMON}
 
 
 def _says(gold: Triplet) -> int:

@@ -8,7 +8,7 @@ where all words are new, the order and the number of the mentions decide.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,16 +29,20 @@ _SPECIFIC = 3  # relations with which a stem has its full weight
 _KEPT = "="  # begins the name of a feature without words, which is never dropped
 
 
-# Words that say that something does not hold, ends, begins, or passes from one to another.
-_CUES = """
-    not never no nobody none nothing nor neither cannot unable without anything but longer anymore any more over past
-    former formerly once ex stopped stop ceased ended end quit left leave leaves gave given give up dropped drop drops
-    abandoned resigned retired lost lose loses sold sell sells parted closed gone went off out away tired dismissed
-    removed taken took take replaced instead place succeeded after handed passed from switched changed turned
-    exchanged transferred moved voted swapped traded to in of for with by as at on and again favour new became become
-    began started joined elected bought won found still also have has had been was were is are be do does did ever
+# Words that say that something does not hold, ends, passes from one to another, or begins. Those of a line look alike.
+_CUES = {
+    "not": "not never no nobody none nothing nowhere neither nor cannot without hardly",
+    "ended": "quit left leave leaves gave given give dropped drop drops abandoned resigned retired lost lose loses sold parted "
+    "stopped stop ceased ended end closed finished tired dismissed gone went away",
+    "passed": "replaced handed passed switched changed turned exchanged transferred moved swapped traded succeeded relocated",
+    "began": "became become began begun started joined elected bought won found took taken hired settled discovered",
+}
+# And words that say little alone, but much in their places.
+_PLACED = """
+    longer anymore any more over past former formerly once ex up off out instead place after again favour new still but
+    to in of for from with by as at on and also have has had been was were is are be ever
 """
-CUES = frozenset(_CUES.split())
+CUES = {word: word for word in _PLACED.split()} | {word: f"<{name}" for name, line in _CUES.items() for word in line.split()}
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,11 @@ class Candidate:
 
 
 def candidates_of(
-    sentence: Words, mentions: Sequence[Mention], schema: Schema, topic: tuple[str, str] | None, common: Collection[str]
+    sentence: Words, mentions: Sequence[Mention], schema: Schema, topic: tuple[str, str] | None, common: Mapping[str, str]
 ) -> list[Candidate]:
     """All facts that the kinds of the mentions allow. An object is named, or is one who speaks or listens.
 
-    `common`: words that go with many relations; of others the features say only that there is one.
+    `common`: words that go with many relations, as the features show them; of others they say only that there is one.
     """
     groups: dict[tuple[str, str], list[Mention]] = {}
     for mention in mentions:
@@ -265,8 +269,8 @@ def _bare_features(mentions: Sequence[Mention], marked: _Marked, subject: Mentio
     ]
 
 
-def _word_features(marked: _Marked, known: Collection[str], rank: str) -> list[str]:
-    """The words in their places; those that are not `known` look all alike."""
+def _word_features(marked: _Marked, known: Mapping[str, str], rank: str) -> list[str]:
+    """The words in their places; as `known` has them; those that it lacks look all alike."""
     words = [
         word if marked.is_mark(at) or word in known or not word[0].isalpha() else "~" for at, word in enumerate(marked.words)
     ]
