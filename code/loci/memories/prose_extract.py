@@ -45,6 +45,9 @@ _MOSTLY = 0.9  # share of the places where a listed name must be one, to be take
 _COMMON = 4  # relations with which a word must occur to be looked at where it stands
 
 
+_Labelled = tuple[Words, list[Span]]  # a sentence and its names
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """A question: its words, what it mentions, and the year it asks about."""
@@ -123,7 +126,7 @@ class Extractor:
             if triplets is None:
                 triplets, topic = self._statement(body, mentions, discourse)
             else:
-                topic = next(((t.subject, self.schema.relations[t.relation][0]) for t in triplets), None)
+                topic = next(((t.subject, self.schema.relations[t.relation].subject) for t in triplets), None)
             discourse.note(body, mentions, topic or _first(mentions, self.schema))
             yield triplets
 
@@ -149,19 +152,41 @@ class Extractor:
         for one in mentions:
             if one.form == "name" and one.kind != _YEAR and not any(one.entity in pair for pair in chosen):
                 chosen += [pair for pair in likely if one.entity in pair and total[pair] > _POSSIBLE][:1]
-        return [self._triplet(*best[pair], discourse.year) for pair in chosen], (topic.subject, topic.kind)
+        says = self._tones([best[pair] for pair in chosen], mentions)
+        triplets = [self._triplet(*best[pair], tone, discourse.year) for pair, tone in zip(chosen, says, strict=True)]
+        return triplets, (topic.subject, topic.kind)
+
+    def _tones(self, facts: Sequence[tuple[Candidate, str]], mentions: Sequence[Mention]) -> list[int]:
+        """What is said of each fact. Of two values of which only one can hold at a time, one is the old one."""
+        scores = [self.tones.scores(candidate.tone) for candidate, _ in facts]
+        says = [int(one.argmax()) for one in scores]
+        slots: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, (candidate, relation) in enumerate(facts):
+            if self.schema.relations[relation].changes and not self.schema.relations[relation].many:
+                slots[candidate.subject, relation].append(number)
+        place = {one.entity: one.first for one in reversed(mentions)}
+        for numbers in slots.values():
+            if len(numbers) == 2:
+                # The likelier to hold is the new one; where that is open, the later one.
+                old, _ = sorted(numbers, key=lambda n: (round(float(scores[n][HOLDS])), place[facts[n][0].target]))
+                for number in numbers:
+                    says[number] = ENDED if number == old else HOLDS
+        return says
 
     def _best(self, body: Words, mentions: Sequence[Mention], of: Sequence[tuple[float, Candidate]]) -> tuple[Candidate, str]:
         """Of what two mentions may state, the likeliest candidate and relation."""
         options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
         if len(options) > 1:
-            about = {relation: self.wordings.score(body, mentions, relation) for *_, relation in options}
-            options = [(stated + about[relation], candidate, relation) for stated, candidate, relation in options]
+            # Of a sentence that names other things as well, the clause of the object counts.
+            others = {one.entity for one in mentions if one.form == "name"} - {of[0][1].subject, of[0][1].target}
+            options = [
+                (stated + self.wordings.score(body, mentions, relation, one.target if others else ""), one, relation)
+                for stated, one, relation in options
+            ]
         return max(options, key=lambda one: one[0])[1:]
 
-    def _triplet(self, candidate: Candidate, relation: str, year: int | None) -> Triplet:
-        says = int(self.tones.scores(candidate.tone).argmax())
-        time = year if self.schema.relations[relation][2] and says != NEVER else None
+    def _triplet(self, candidate: Candidate, relation: str, says: int, year: int | None) -> Triplet:
+        time = year if self.schema.relations[relation].changes and says != NEVER else None
         return Triplet(candidate.subject, relation, candidate.target, "yes" if says == HOLDS else "no", time)
 
     def _answer(self, asked: _Asked, body: Words, mentions: list[Mention], discourse: Discourse) -> list[Triplet] | None:
@@ -196,7 +221,7 @@ class Extractor:
             return None
         # A name that was not recognised: the whole answer, as what the question asks for.
         for _, subject, relation, _ in self._asked(asked, None, named=False):
-            target = self._as_name(body, self.schema.relations[relation][1])
+            target = self._as_name(body, self.schema.relations[relation].object)
             return [self._claim(subject, relation, target, "yes", asked.year, discourse.year)] if target else None
         return None
 
@@ -211,7 +236,7 @@ class Extractor:
         return name[0].lower() + name[1:] if kind in self.customs.small else name
 
     def _claim(self, subject: str, relation: str, target: str, says: str, asked: int | None, now: int | None) -> Triplet:
-        changes = self.schema.relations[relation][2]
+        changes = self.schema.relations[relation].changes
         return Triplet(subject, relation, target, says, (asked or now) if changes else None)
 
     def _asked(self, asked: _Asked, answer: str | None, named: bool = True) -> list[tuple[float, str, str, str | None]]:
@@ -224,7 +249,7 @@ class Extractor:
         entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form != "me"))
         objects = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form in ("name", "me", "you")))
         found = []
-        for relation, (kind, other, _) in self.schema.relations.items():
+        for relation, (kind, other, *_) in self.schema.relations.items():
             for subject, subject_kind in entities:
                 if subject_kind != kind or (answer and other != answer):
                     continue
@@ -237,10 +262,10 @@ class Extractor:
 
     def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
         for _, subject, relation, _ in self._asked(asked, None) or self._asked(asked, None, named=False):
-            return subject, self.schema.relations[relation][0]
+            return subject, self.schema.relations[relation].subject
         return _first(asked.mentions, self.schema)
 
-    def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], seed: int) -> None:
+    def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]], seed: int) -> None:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
         facts: list[tuple[tuple[str, ...], int]] = []
         tones: list[tuple[tuple[str, ...], int]] = []
@@ -252,7 +277,7 @@ class Extractor:
                 answering = asked if sentence.lead.startswith(LINE) else None
                 mentions = _mentions(discourse, body, spans, sentence.lead, at)
                 gold = {(one.subject, one.object): one for one in sentence.triplets}
-                topic = next(((one.subject, self.schema.relations[one.relation][0]) for one in sentence.triplets), None)
+                topic = next(((one.subject, self.schema.relations[one.relation].subject) for one in sentence.triplets), None)
                 if sentence.lead.startswith(LINE):
                     asked = None
                 if body.text.endswith("?"):
@@ -282,9 +307,7 @@ class Extractor:
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
 
 
-def _doubtful(
-    documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], listed: NameList
-) -> frozenset:
+def _doubtful(documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]], listed: NameList) -> frozenset:
     """Listed names that often stand in statements as other words: "my teacher"."""
     named, found = Counter(), Counter()
     for document, parts in zip(documents, labelled, strict=True):
@@ -295,7 +318,7 @@ def _doubtful(
     return frozenset(name for name, count in found.items() if named[name] < _MOSTLY * count)
 
 
-def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]]) -> dict[str, str]:
+def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]]) -> dict[str, str]:
     """Words, but for names, in statements of many relations."""
     relations_with: dict[str, set[str]] = defaultdict(set)
     for document, parts in zip(documents, labelled, strict=True):
@@ -349,7 +372,7 @@ def _names_of(documents: Iterable[Document], schema: Schema) -> dict[str, str]:
     names = {}
     for document in documents:
         for triplet in (one for sentence in document.sentences for one in sentence.triplets):
-            subject, target, _ = schema.relations[triplet.relation]
+            subject, target, *_ = schema.relations[triplet.relation]
             names[triplet.subject] = subject
             if target != _YEAR:
                 names[triplet.object] = target

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -45,28 +46,37 @@ _PLACED = """
 CUES = {word: word for word in _PLACED.split()} | {word: f"<{name}" for name, line in _CUES.items() for word in line.split()}
 
 
+class Signature(NamedTuple):
+    """What a relation joins: kinds of subject and object. changes: in time. many: several objects at a time."""
+
+    subject: str
+    object: str
+    changes: bool
+    many: bool
+
+
 @dataclass(frozen=True)
 class Schema:
-    """Relations: id -> (kind of subject, kind of object, whether it can change). nouns: kind by noun with article."""
+    """Relations by id. nouns: kind by noun with article."""
 
-    relations: dict[str, tuple[str, str, bool]]
+    relations: dict[str, Signature]
     nouns: dict[str, str]
     kinds: tuple[str, ...]
 
     @classmethod
     def load(cls) -> "Schema":
         """Kinds and relations of the prose world, without any name or wording."""
-        found = {one.id: (one.subject, one.object, one.changes) for one in relations().values()}
+        found = {one.id: Signature(one.subject, one.object, one.changes, one.many) for one in relations().values()}
         return cls(found, {noun: kind for kind in kinds() for noun in nouns(kind)}, (*kinds(), "year"))
 
     @property
     def subjects(self) -> frozenset[str]:
         """Kinds that facts are about."""
-        return frozenset(subject for subject, _, _ in self.relations.values())
+        return frozenset(one.subject for one in self.relations.values())
 
     def between(self, subject: str, target: str) -> list[str]:
         """The relations from one kind to another."""
-        return [name for name, (first, second, _) in self.relations.items() if (first, second) == (subject, target)]
+        return [name for name, one in self.relations.items() if (one.subject, one.object) == (subject, target)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +144,14 @@ class WordingModel:
         for stem in _stems(sentence, mentions):
             self._with[stem][relation] += 1
 
-    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> float:
-        """Log-probability of the relation together with the words, up to a constant of the sentence."""
+    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str, target: str = "") -> float:
+        """Log-probability of the relation together with the words, up to a constant of the sentence.
+
+        With `target`, only the clause counts that names this object.
+        """
         count, everything = self._sentences[relation] + 1, self._sentences.total() + 1
         total = np.log(count / everything)
-        for stem in _stems(sentence, mentions):
+        for stem in _stems(sentence, mentions, *_clause(sentence, mentions, target)):
             if found := self._with.get(stem):
                 share = (1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything
                 total += min(1.0, _SPECIFIC / len(found)) * np.log(share)
@@ -163,9 +176,21 @@ class EmptySayings:
         return any(len(known & stems) >= _ALIKE * len(known) for known in self._known)
 
 
-def _stems(sentence: Words, mentions: Sequence[Mention]) -> set[str]:
+def _stems(sentence: Words, mentions: Sequence[Mention], first: int = 0, last: int | None = None) -> set[str]:
+    """Stems of the words from `first` to `last` (excluded), without what is mentioned."""
     inside = {at for mention in mentions for at in range(mention.first, mention.last)}
-    return {word.casefold()[:_STEM] for at, word in enumerate(sentence.words) if at not in inside and word[0].isalpha()}
+    words = enumerate(sentence.words[:last])
+    return {word.casefold()[:_STEM] for at, word in words if at >= first and at not in inside and word[0].isalpha()}
+
+
+def _clause(sentence: Words, mentions: Sequence[Mention], target: str) -> tuple[int, int]:
+    """First and last word (excluded) of the part between commas and "and" that names `target`; of the sentence without one."""
+    at = next((one.first for one in mentions if one.entity == target and one.form != "pronoun"), None)
+    if at is None:
+        return 0, len(sentence.words)
+    breaks = [-1, *(i for i, word in enumerate(sentence.words) if word in (",", "and", ";")), len(sentence.words)]
+    breaks = [i for i in breaks if not any(one.first < i < one.last for one in mentions)]
+    return max(i for i in breaks if i < at) + 1, min(i for i in breaks if i > at)
 
 
 class LinearModel:
