@@ -14,7 +14,7 @@ _CACHED = ("relations", "relations_of", "changing_of", "pool", "stable_object")
 
 
 def inner_documents(split: str, count: int, seed: int, rotation: int = 1) -> list[Document]:
-    """The first documents of an inner split; `rotation` 0, 1 or 2 picks which of each four items are held out."""
+    """The first documents of an inner split; `rotation` 1 to 3 picks which of each four items are held out."""
     with _inner_lists(rotation):
         made = list(islice(documents(seed, split), count))
     random.Random(0).shuffle(made)
@@ -27,7 +27,9 @@ def _inner_lists(rotation):
 
     def without_held(value, key=""):
         if isinstance(value, list) and key != "relations":
-            return [without_held(one) for position, one in enumerate(value) if not outer(position)]
+            kept = [without_held(one) for position, one in enumerate(value) if not outer(position)]
+            # A question with "still" must not be the only one that is held out.
+            return sorted(kept, key=lambda one: "still" not in one) if key == "check" else kept
         if isinstance(value, list):
             return [without_held(one) for one in value]
         if isinstance(value, dict) and value.get("closed"):

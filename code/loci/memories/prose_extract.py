@@ -18,8 +18,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loci.errors import UserError
-from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
-from loci.memories.prose_facts import ENDED, HOLDS, NEVER, Candidate, LinearModel, Schema, WordingModel, candidates_of
+from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Openings, Pronouns, parted
+from loci.memories.prose_facts import (
+    ENDED,
+    HOLDS,
+    NEVER,
+    Candidate,
+    EmptySayings,
+    LinearModel,
+    Schema,
+    WordingModel,
+    candidates_of,
+)
 from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
 from loci.memories.prose_names import Customs, agreed
 from loci.worlds.prose_records import Document, Triplet
@@ -30,7 +40,12 @@ _POINTING = frozenset({"i", "you", "he", "she", "it", "they", "that", "this"})
 _YES_OR_NO = {"yes": "yes", "no": "no", "not": "no"}  # the first word of answers that were never seen
 _ARTICLES = frozenset({"the", "a", "an"})
 _STATED = 0.5  # least probability that some relation of a pair is stated
-_COMMON = 3  # relations with which a feature must occur to say something about polarity
+_POSSIBLE = 0.01  # the same, where a name would have no other part in the sentence
+_MOSTLY = 0.9  # share of the places where a listed name must be one, to be taken for one
+_COMMON = 4  # relations with which a word must occur to be looked at where it stands
+
+
+_Labelled = tuple[Words, list[Span]]  # a sentence and its names
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,9 @@ class Extractor:
         self.schema, self.tagger, self.pronouns, self.customs = schema, tagger, pronouns, customs
         self.facts: LinearModel | None = None  # whether a candidate is stated
         self.tones: LinearModel | None = None  # what is said of it
+        self.common: dict[str, str] = {}  # words that go with many relations
+        self.openings = Openings()
+        self.empty = EmptySayings()
         self.wordings = WordingModel()
         self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
 
@@ -66,7 +84,12 @@ class Extractor:
         for body, spans in (part for of in labelled for part in of):
             pronouns.read(body, [body.words[span.first] for span in spans if span.kind == "person"])
         bodies, spans = zip(*(part for of in labelled for part in of), strict=True)
+        listed.doubtful = _doubtful(documents, labelled, listed)
         made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, seed), pronouns, customs)
+        made.common = _common_words(documents, labelled)
+        for document, parts in zip(documents, labelled, strict=True):
+            for sentence, (body, _) in zip(document.sentences, parts, strict=True):
+                made.openings.read(body, {one.relation for one in sentence.triplets})
         made._learn(documents, labelled, seed)
         return made
 
@@ -103,7 +126,7 @@ class Extractor:
             if triplets is None:
                 triplets, topic = self._statement(body, mentions, discourse)
             else:
-                topic = next(((t.subject, self.schema.relations[t.relation][0]) for t in triplets), None)
+                topic = next(((t.subject, self.schema.relations[t.relation].subject) for t in triplets), None)
             discourse.note(body, mentions, topic or _first(mentions, self.schema))
             yield triplets
 
@@ -111,27 +134,59 @@ class Extractor:
         self, body: Words, mentions: list[Mention], discourse: Discourse
     ) -> tuple[list[Triplet], tuple[str, str] | None]:
         """What a sentence states, and what it is about."""
+        body, mentions = self.openings.without(body, mentions)
         pairs: dict[frozenset, list[tuple[float, Candidate]]] = defaultdict(list)
-        for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+        for candidate in candidates_of(body, mentions, self.schema, discourse.topic, self.common):
             stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
             pairs[frozenset((candidate.subject, candidate.target))].append((stated, candidate))
-        triplets, likely, topic = [], -1.0, None
-        for of in pairs.values():
-            total = sum(np.exp(stated) for stated, _ in of)
-            options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
-            if len(options) > 1:
-                about = {relation: self.wordings.score(body, mentions, relation) for *_, relation in options}
-                options = [(stated + about[relation], candidate, relation) for stated, candidate, relation in options]
-            _, best, relation = max(options, key=lambda one: one[0])
-            if total > likely:
-                likely, topic = total, (best.subject, best.kind)
-            if total > _STATED:
-                triplets.append(self._triplet(best, relation, discourse.year))
-        return triplets, topic
+        if not pairs:
+            return [], None
+        total = {pair: sum(np.exp(stated) for stated, _ in of) for pair, of in pairs.items()}
+        likely = sorted(pairs, key=lambda pair: -total[pair])
+        best = {pair: self._best(body, mentions, pairs[pair]) for pair in likely}
+        topic = best[likely[0]][0]
+        if self.empty.has(body, mentions):
+            return [], (topic.subject, topic.kind)
+        chosen = [pair for pair in likely if total[pair] > _STATED]
+        # A thing is named because something is said of it.
+        for one in mentions:
+            if one.form == "name" and one.kind != _YEAR and not any(one.entity in pair for pair in chosen):
+                chosen += [pair for pair in likely if one.entity in pair and total[pair] > _POSSIBLE][:1]
+        says = self._tones([best[pair] for pair in chosen], mentions)
+        triplets = [self._triplet(*best[pair], tone, discourse.year) for pair, tone in zip(chosen, says, strict=True)]
+        return triplets, (topic.subject, topic.kind)
 
-    def _triplet(self, candidate: Candidate, relation: str, year: int | None) -> Triplet:
-        says = int(self.tones.scores(candidate.tone).argmax())
-        time = year if self.schema.relations[relation][2] and says != NEVER else None
+    def _tones(self, facts: Sequence[tuple[Candidate, str]], mentions: Sequence[Mention]) -> list[int]:
+        """What is said of each fact. Of two values of which only one can hold at a time, one is the old one."""
+        scores = [self.tones.scores(candidate.tone) for candidate, _ in facts]
+        says = [int(one.argmax()) for one in scores]
+        slots: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, (candidate, relation) in enumerate(facts):
+            if self.schema.relations[relation].changes and not self.schema.relations[relation].many:
+                slots[candidate.subject, relation].append(number)
+        place = {one.entity: one.first for one in reversed(mentions)}
+        for numbers in slots.values():
+            if len(numbers) == 2:
+                # The likelier to hold is the new one; where that is open, the later one.
+                old, _ = sorted(numbers, key=lambda n: (round(float(scores[n][HOLDS])), place[facts[n][0].target]))
+                for number in numbers:
+                    says[number] = ENDED if number == old else HOLDS
+        return says
+
+    def _best(self, body: Words, mentions: Sequence[Mention], of: Sequence[tuple[float, Candidate]]) -> tuple[Candidate, str]:
+        """Of what two mentions may state, the likeliest candidate and relation."""
+        options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
+        if len(options) > 1:
+            # Of a sentence that names other things as well, the clause of the object counts.
+            others = {one.entity for one in mentions if one.form == "name"} - {of[0][1].subject, of[0][1].target}
+            options = [
+                (stated + self.wordings.score(body, mentions, relation, one.target if others else ""), one, relation)
+                for stated, one, relation in options
+            ]
+        return max(options, key=lambda one: one[0])[1:]
+
+    def _triplet(self, candidate: Candidate, relation: str, says: int, year: int | None) -> Triplet:
+        time = year if self.schema.relations[relation].changes and says != NEVER else None
         return Triplet(candidate.subject, relation, candidate.target, "yes" if says == HOLDS else "no", time)
 
     def _answer(self, asked: _Asked, body: Words, mentions: list[Mention], discourse: Discourse) -> list[Triplet] | None:
@@ -166,7 +221,7 @@ class Extractor:
             return None
         # A name that was not recognised: the whole answer, as what the question asks for.
         for _, subject, relation, _ in self._asked(asked, None, named=False):
-            target = self._as_name(body, self.schema.relations[relation][1])
+            target = self._as_name(body, self.schema.relations[relation].object)
             return [self._claim(subject, relation, target, "yes", asked.year, discourse.year)] if target else None
         return None
 
@@ -181,7 +236,7 @@ class Extractor:
         return name[0].lower() + name[1:] if kind in self.customs.small else name
 
     def _claim(self, subject: str, relation: str, target: str, says: str, asked: int | None, now: int | None) -> Triplet:
-        changes = self.schema.relations[relation][2]
+        changes = self.schema.relations[relation].changes
         return Triplet(subject, relation, target, says, (asked or now) if changes else None)
 
     def _asked(self, asked: _Asked, answer: str | None, named: bool = True) -> list[tuple[float, str, str, str | None]]:
@@ -194,7 +249,7 @@ class Extractor:
         entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form != "me"))
         objects = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form in ("name", "me", "you")))
         found = []
-        for relation, (kind, other, _) in self.schema.relations.items():
+        for relation, (kind, other, *_) in self.schema.relations.items():
             for subject, subject_kind in entities:
                 if subject_kind != kind or (answer and other != answer):
                     continue
@@ -207,14 +262,13 @@ class Extractor:
 
     def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
         for _, subject, relation, _ in self._asked(asked, None) or self._asked(asked, None, named=False):
-            return subject, self.schema.relations[relation][0]
+            return subject, self.schema.relations[relation].subject
         return _first(asked.mentions, self.schema)
 
-    def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[tuple[Words, list[Span]]]], seed: int) -> None:
+    def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]], seed: int) -> None:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
         facts: list[tuple[tuple[str, ...], int]] = []
         tones: list[tuple[tuple[str, ...], int]] = []
-        relations_with: dict[str, set[str]] = defaultdict(set)  # of a feature of tone
         answers: dict[str, Counter] = defaultdict(Counter)
         for document, parts in zip(documents, labelled, strict=True):
             discourse, asked = self._discourse(), None
@@ -223,7 +277,7 @@ class Extractor:
                 answering = asked if sentence.lead.startswith(LINE) else None
                 mentions = _mentions(discourse, body, spans, sentence.lead, at)
                 gold = {(one.subject, one.object): one for one in sentence.triplets}
-                topic = next(((one.subject, self.schema.relations[one.relation][0]) for one in sentence.triplets), None)
+                topic = next(((one.subject, self.schema.relations[one.relation].subject) for one in sentence.triplets), None)
                 if sentence.lead.startswith(LINE):
                     asked = None
                 if body.text.endswith("?"):
@@ -236,21 +290,44 @@ class Extractor:
                     if gold:
                         self.wordings.read(answering.sentence, answering.mentions, sentence.triplets[0].relation)
                 else:
-                    for candidate in candidates_of(body, mentions, self.schema, discourse.topic):
+                    rest, known = self.openings.without(body, mentions)
+                    candidates = candidates_of(rest, known, self.schema, discourse.topic, self.common)
+                    if candidates and not gold:
+                        self.empty.read(rest, known)
+                    for candidate in candidates if gold else ():
                         one = gold.get((candidate.subject, candidate.target))
                         facts.append((candidate.features, int(one is not None)))
                         if one:
                             tones.append((candidate.tone, _says(one)))
-                            for name in candidate.tone:
-                                relations_with[name].add(one.relation)
                     for relation in {one.relation for one in gold.values()}:
-                        self.wordings.read(body, mentions, relation)
+                        self.wordings.read(rest, known, relation)
                 discourse.note(body, mentions, topic or _first(mentions, self.schema))
         self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
-        common = {name for name, of in relations_with.items() if len(of) >= _COMMON}
-        tones = [(tuple(name for name in tone if name in common), says) for tone, says in tones]
         self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
         self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
+
+
+def _doubtful(documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]], listed: NameList) -> frozenset:
+    """Listed names that often stand in statements as other words: "my teacher"."""
+    named, found = Counter(), Counter()
+    for document, parts in zip(documents, labelled, strict=True):
+        for sentence, (body, spans) in zip(document.sentences, parts, strict=True):
+            if sentence.triplets:
+                named.update(body.between(span.first, span.last).casefold() for span in spans)
+                found.update(body.between(span.first, span.last).casefold() for span in listed.spans(body))
+    return frozenset(name for name, count in found.items() if named[name] < _MOSTLY * count)
+
+
+def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]]) -> dict[str, str]:
+    """Words, but for names, in statements of many relations."""
+    relations_with: dict[str, set[str]] = defaultdict(set)
+    for document, parts in zip(documents, labelled, strict=True):
+        for sentence, (body, spans) in zip(document.sentences, parts, strict=True):
+            inside = {at for span in spans for at in range(span.first, span.last)}
+            for at, word in enumerate(body.words):
+                if at not in inside:
+                    relations_with[word.casefold()].update(one.relation for one in sentence.triplets)
+    return {word: word for word, of in relations_with.items() if len(of) >= _COMMON}
 
 
 def _says(gold: Triplet) -> int:
@@ -295,7 +372,7 @@ def _names_of(documents: Iterable[Document], schema: Schema) -> dict[str, str]:
     names = {}
     for document in documents:
         for triplet in (one for sentence in document.sentences for one in sentence.triplets):
-            subject, target, _ = schema.relations[triplet.relation]
+            subject, target, *_ = schema.relations[triplet.relation]
             names[triplet.subject] = subject
             if target != _YEAR:
                 names[triplet.object] = target

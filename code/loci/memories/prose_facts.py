@@ -8,9 +8,10 @@ where all words are new, the order and the number of the mentions decide.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,32 +25,58 @@ HOLDS, ENDED, NEVER = range(3)  # what a sentence says of a fact: that it is so,
 _STEM = 5  # characters
 _EPOCHS, _BATCH, _RATE, _DECAY = 6, 256, 2e-2, 1e-3
 _MIXED = 0.05  # part of the share in all sentences
+_LEAST_STEMS, _ALIKE = 3, 0.85  # of a sentence that states nothing, and the share of them that must come again
 _SPECIFIC = 3  # relations with which a stem has its full weight
 _KEPT = "="  # begins the name of a feature without words, which is never dropped
 
 
+# Words that say that something does not hold, ends, passes from one to another, or begins. Those of a line look alike.
+_CUES = {
+    "not": "not never no nobody none nothing nowhere neither nor cannot without hardly",
+    "ended": "quit left leave leaves gave given give dropped drop drops abandoned resigned retired lost lose loses sold parted "
+    "stopped stop ceased ended end closed finished tired dismissed gone went away",
+    "passed": "replaced handed passed switched changed turned exchanged transferred moved swapped traded succeeded relocated",
+    "began": "became become began begun started joined elected bought won found took taken hired settled discovered",
+}
+# And words that say little alone, but much in their places.
+_PLACED = """
+    longer anymore any more over past former formerly once ex up off out instead place after again favour new still but
+    to in of for from with by as at on and also have has had been was were is are be ever
+"""
+CUES = {word: word for word in _PLACED.split()} | {word: f"<{name}" for name, line in _CUES.items() for word in line.split()}
+
+
+class Signature(NamedTuple):
+    """What a relation joins: kinds of subject and object. changes: in time. many: several objects at a time."""
+
+    subject: str
+    object: str
+    changes: bool
+    many: bool
+
+
 @dataclass(frozen=True)
 class Schema:
-    """Relations: id -> (kind of subject, kind of object, whether it can change). nouns: kind by noun with article."""
+    """Relations by id. nouns: kind by noun with article."""
 
-    relations: dict[str, tuple[str, str, bool]]
+    relations: dict[str, Signature]
     nouns: dict[str, str]
     kinds: tuple[str, ...]
 
     @classmethod
     def load(cls) -> "Schema":
         """Kinds and relations of the prose world, without any name or wording."""
-        found = {one.id: (one.subject, one.object, one.changes) for one in relations().values()}
+        found = {one.id: Signature(one.subject, one.object, one.changes, one.many) for one in relations().values()}
         return cls(found, {noun: kind for kind in kinds() for noun in nouns(kind)}, (*kinds(), "year"))
 
     @property
     def subjects(self) -> frozenset[str]:
         """Kinds that facts are about."""
-        return frozenset(subject for subject, _, _ in self.relations.values())
+        return frozenset(one.subject for one in self.relations.values())
 
     def between(self, subject: str, target: str) -> list[str]:
         """The relations from one kind to another."""
-        return [name for name, (first, second, _) in self.relations.items() if (first, second) == (subject, target)]
+        return [name for name, one in self.relations.items() if (one.subject, one.object) == (subject, target)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +88,17 @@ class Candidate:
     target: str
     relations: tuple[str, ...]
     features: tuple[str, ...]  # for whether it is stated
-    tone: tuple[str, ...]  # for what is said of it: nothing that belongs to one relation alone
+    tone: tuple[str, ...]  # for what is said of it
     doubt: float  # logarithm of how likely the object is of the kind that the relation wants
 
 
-def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, topic: tuple[str, str] | None) -> list[Candidate]:
-    """All facts that the kinds of the mentions allow. An object is named, or is one who speaks or listens."""
+def candidates_of(
+    sentence: Words, mentions: Sequence[Mention], schema: Schema, topic: tuple[str, str] | None, common: Mapping[str, str]
+) -> list[Candidate]:
+    """All facts that the kinds of the mentions allow. An object is named, or is one who speaks or listens.
+
+    `common`: words that go with many relations, as the features show them; of others they say only that there is one.
+    """
     groups: dict[tuple[str, str], list[Mention]] = {}
     for mention in mentions:
         groups.setdefault((mention.entity, mention.kind), []).append(mention)
@@ -78,11 +110,20 @@ def candidates_of(sentence: Words, mentions: Sequence[Mention], schema: Schema, 
             named = [mention for mention in to if mention.form in ("name", "me", "you")]
             if target == subject or not named:
                 continue
-            for other_kind, doubt in ((other, 0.0), *named[0].others):
-                if fitting := schema.between(kind, other_kind):
+            fitting = [(k, doubt, schema.between(kind, k)) for k, doubt in ((other, 0.0), *named[0].others)]
+            if not any(names for *_, names in fitting):
+                continue
+            mine = min(of, key=lambda one: (one.first > named[0].first, abs(one.first - named[0].first)))
+            marked = _marked(sentence, mentions, mine, named[0])
+            bare = _bare_features(mentions, marked, mine, named[0], topic == (subject, kind))
+            always = tuple(f"={one}" for one in bare)
+            local = _word_features(marked, common, bare[1])
+            tone = (*always, *_word_features(marked, CUES, bare[1]))
+            for other_kind, doubt, names in fitting:
+                if names:
                     both = f"{kind}>{other_kind}"
-                    features, tone = _features(sentence, mentions, of, named, both, topic == (subject, kind))
-                    found.append(Candidate(subject, kind, target, tuple(fitting), features, tone, doubt))
+                    crossed = (f"={both}", *(f"={both}|{one}" for one in bare), *(f"{both}|{one}" for one in local))
+                    found.append(Candidate(subject, kind, target, tuple(names), (*always, *local, *crossed), tone, doubt))
     return found
 
 
@@ -103,20 +144,53 @@ class WordingModel:
         for stem in _stems(sentence, mentions):
             self._with[stem][relation] += 1
 
-    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> float:
-        """Log-probability of the relation together with the words, up to a constant of the sentence."""
+    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str, target: str = "") -> float:
+        """Log-probability of the relation together with the words, up to a constant of the sentence.
+
+        With `target`, only the clause counts that names this object.
+        """
         count, everything = self._sentences[relation] + 1, self._sentences.total() + 1
         total = np.log(count / everything)
-        for stem in _stems(sentence, mentions):
+        for stem in _stems(sentence, mentions, *_clause(sentence, mentions, target)):
             if found := self._with.get(stem):
                 share = (1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything
                 total += min(1.0, _SPECIFIC / len(found)) * np.log(share)
         return float(total)
 
 
-def _stems(sentence: Words, mentions: Sequence[Mention]) -> set[str]:
+class EmptySayings:
+    """Sentences that name two things and state nothing of them ("somebody asked whether …"), known again by their words."""
+
+    def __init__(self):
+        self._known: dict[frozenset[str], None] = {}
+
+    def read(self, sentence: Words, mentions: Sequence[Mention]) -> None:
+        """Remember a sentence."""
+        stems = frozenset(_stems(sentence, mentions))
+        if len(stems) >= _LEAST_STEMS:
+            self._known[stems] = None
+
+    def has(self, sentence: Words, mentions: Sequence[Mention]) -> bool:
+        """Whether nearly all words of one that is remembered are in this sentence."""
+        stems = _stems(sentence, mentions)
+        return any(len(known & stems) >= _ALIKE * len(known) for known in self._known)
+
+
+def _stems(sentence: Words, mentions: Sequence[Mention], first: int = 0, last: int | None = None) -> set[str]:
+    """Stems of the words from `first` to `last` (excluded), without what is mentioned."""
     inside = {at for mention in mentions for at in range(mention.first, mention.last)}
-    return {word.casefold()[:_STEM] for at, word in enumerate(sentence.words) if at not in inside and word[0].isalpha()}
+    words = enumerate(sentence.words[:last])
+    return {word.casefold()[:_STEM] for at, word in words if at >= first and at not in inside and word[0].isalpha()}
+
+
+def _clause(sentence: Words, mentions: Sequence[Mention], target: str) -> tuple[int, int]:
+    """First and last word (excluded) of the part between commas and "and" that names `target`; of the sentence without one."""
+    at = next((one.first for one in mentions if one.entity == target and one.form != "pronoun"), None)
+    if at is None:
+        return 0, len(sentence.words)
+    breaks = [-1, *(i for i, word in enumerate(sentence.words) if word in (",", "and", ";")), len(sentence.words)]
+    breaks = [i for i in breaks if not any(one.first < i < one.last for one in mentions)]
+    return max(i for i in breaks if i < at) + 1, min(i for i in breaks if i > at)
 
 
 class LinearModel:
@@ -171,12 +245,19 @@ def _bag(rows: Sequence[np.ndarray], kept: np.ndarray, rng: np.random.Generator)
     return torch.from_numpy(ids[stays]), torch.from_numpy(starts)
 
 
-def _features(
-    sentence: Words, mentions: Sequence[Mention], of: Sequence[Mention], to: Sequence[Mention], both: str, is_topic: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    target = to[0]
-    subject = min(of, key=lambda one: (one.first > target.first, abs(one.first - target.first)))
-    # The words with S and O for subject and object, <kind> for others; where those two stand in the list.
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """A sentence with S and O for the mentions of subject and object, <kind> for others, ^ and $ at its ends."""
+
+    words: tuple[str, ...]
+    subject: int  # where they stand
+    target: int
+
+    def is_mark(self, at: int) -> bool:
+        return self.words[at][0] in "<^$" or self.words[at] in "SO"
+
+
+def _marked(sentence: Words, mentions: Sequence[Mention], subject: Mention, target: Mention) -> _Marked:
     words, place, at = ["^"], {}, 0
     starts = {mention.first: mention for mention in mentions}
     while at < len(sentence.words):
@@ -192,26 +273,37 @@ def _features(
         mine = mention.entity == subject.entity
         words.append("S" if mine else "O" if mention.entity == target.entity else f"<{mention.kind}>")
         at = mention.last
-    words.append("$")
-    s, o = place["S"], place["O"]
-    is_mark = [word[0] in "<^$" or word in "SO" for word in words]
-    before = next(i for i in range(o - 1, -1, -1) if is_mark[i])
-    after = next(i for i in range(o + 1, len(words)) if is_mark[i])
-    low, high = min(s, o), max(s, o)
+    return _Marked((*words, "$"), place["S"], place["O"])
+
+
+def _bare_features(mentions: Sequence[Mention], marked: _Marked, subject: Mention, target: Mention, is_topic: bool) -> list[str]:
+    """What needs no words: order, number and kinds of the mentions."""
     same = [mention.entity for mention in mentions if mention.kind == target.kind and mention.form in ("name", "me", "you")]
     rank = f"{list(dict.fromkeys(same)).index(target.entity)}of{len(set(same))}"
-    order = "SO" if s < o else "OS"
-    plain = [word for word, mark in zip(words, is_mark, strict=True) if not mark]
-    bare = [
+    order = "SO" if marked.subject < marked.target else "OS"
+    marks = [at for at in range(len(marked.words)) if marked.is_mark(at)]
+    place = marks.index(marked.target)
+    return [
         f"order {order}",
         f"rank {rank}",
         f"form {subject.form} {order}",
         f"to {target.form}",
         f"topic {is_topic}",
-        f"marks {sum(is_mark) - 2}",
-        f"near {words[before]} {words[after]}",
+        f"marks {len(marks) - 2}",
+        f"near {marked.words[marks[place - 1]]} {marked.words[marks[place + 1]]}",
     ]
-    local = [
+
+
+def _word_features(marked: _Marked, known: Mapping[str, str], rank: str) -> list[str]:
+    """The words in their places; as `known` has them; those that it lacks look all alike."""
+    words = [
+        word if marked.is_mark(at) or word in known or not word[0].isalpha() else "~" for at, word in enumerate(marked.words)
+    ]
+    s, o = marked.subject, marked.target
+    before = next(at for at in range(o - 1, -1, -1) if marked.is_mark(at))
+    after = next(at for at in range(o + 1, len(words)) if marked.is_mark(at))
+    plain = [word for at, word in enumerate(words) if not marked.is_mark(at)]
+    return [
         f"o {words[o - 1]} O",
         f"o {' '.join(words[max(0, o - 2) : o])} O",
         f"o O {words[o + 1]}",
@@ -221,12 +313,9 @@ def _features(
         f"s S {' '.join(words[s + 1 : s + 3])}",
         *(f"b {word}" for word in words[before + 1 : o]),
         *(f"a {word}" for word in words[o + 1 : after]),
-        *(f"m {word}" for word in words[low + 1 : high]),
+        *(f"m {word}" for word in words[min(s, o) + 1 : max(s, o)]),
         *(f"w {word}" for word in plain),
         *(f"w2 {one} {two}" for one, two in pairwise(words)),
-        *(f"rank {rank} {word}" for word in words[before + 1 : o]),
-        f"rank {rank} {order} {'from' in plain} {'to' in plain}",
+        *(f"{rank} {word}" for word in words[before + 1 : o]),
+        f"{rank} {'from' in plain} {'to' in plain}",
     ]
-    stems = [f"{order} {word[:_STEM]}~" for word in plain] + [f"{word[:_STEM]}~" for word in plain]
-    always = [f"={one}" for one in bare] + [f"={both}", *(f"={both}|{one}" for one in bare)]
-    return (*always, *local, *(f"{both}|{one}" for one in local + stems)), (*(f"={one}" for one in bare), *local)

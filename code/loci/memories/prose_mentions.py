@@ -73,6 +73,7 @@ class NameList:
 
     def __init__(self, names: Mapping[str, str]):
         self._kinds = {words_of(name.casefold()).words: kind for name, kind in names.items()}
+        self.doubtful: frozenset[str] = frozenset()  # those that may be other words, in small letters
         self._names = {words_of(name.casefold()).words: name for name in names}
         begins: dict[tuple, set] = defaultdict(set)
         ends: dict[tuple, set] = defaultdict(set)
@@ -166,11 +167,11 @@ class Tagger:
     def _joined(self, sentence: Words, scores: np.ndarray) -> list[Span]:
         """The tagger's spans and the listed names: where they overlap the longer one stands, the listed one among equals.
 
-        `scores`: (words, tags). A single small word is no name where the tagger firmly says so: "my teacher".
+        `scores`: (words, tags). A doubtful name is none where the tagger firmly says so: "my teacher".
         """
         tagged, listed = self._decoded(scores), []
         for one in self.names.spans(sentence):
-            if one.last - one.first > 1 or sentence.words[one.first][0].isupper() or scores[one.first, 0] < _FIRMLY:
+            if sentence.between(one.first, one.last).casefold() not in self.names.doubtful or scores[one.first, 0] < _FIRMLY:
                 sure = tuple(0.0 if kind == one.kind else _NOT for kind in self.kinds)
                 listed.append(replace(one, scores=sure))
         kept: list[Span] = []

@@ -4,6 +4,7 @@ A tagger decides word by word. Over a document its evidence adds up: the kind of
 stands, a longer form of a name beats a shorter one, and a name that was found somewhere is found everywhere.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,30 +13,36 @@ import numpy as np
 
 from loci.memories.prose_mentions import NameList, Span, Words
 
+_TITLE = re.compile(r"\bThe(?: N)+ of(?: the)?(?: N)+")
 _KNOWN = 0.8  # share of listed names from which on the others are doubted
 _UNLIKELY = -5.0  # logarithm of the least probability of a kind that is looked at
 
 
 @dataclass(frozen=True)
 class Customs:
-    """How names of a kind are written: `small`, with a small first letter; `articled`, some with "the"; `always`, all of them."""
+    """How names of a kind are written: `small`, with a small first letter; `articled`, some with "the"; `always`, all of them;
+    `titles`, with "The" and "of"."""
 
     small: frozenset[str]
     articled: frozenset[str]
     always: frozenset[str]
+    titles: frozenset[str]
 
     @classmethod
     def of(cls, names: Mapping[str, str]) -> "Customs":
         """The customs of known names, given with their kinds."""
         small: dict[str, Counter] = defaultdict(Counter)
         the: dict[str, Counter] = defaultdict(Counter)
+        titles: dict[str, Counter] = defaultdict(Counter)
         for name, kind in names.items():
             small[kind][name[0].islower()] += 1
             the[kind][name.startswith("the ")] += 1
+            titles[kind][name.startswith("The ") and " of " in name] += 1
         return cls(
             frozenset(kind for kind, counts in small.items() if counts[True] > counts[False]),
             frozenset(kind for kind, counts in the.items() if counts[True]),
             frozenset(kind for kind, counts in the.items() if not counts[False]),
+            frozenset(kind for kind, counts in titles.items() if not counts[False]),
         )
 
 
@@ -44,6 +51,7 @@ def agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[str
 
     Where nearly all names with a capital are listed, a small word that is not listed is taken for no name.
     """
+    spans = [_with_titles(of, body, kinds, customs) for of, body in zip(spans, bodies, strict=True)]
     capital = [
         _is_listed(span) for of, body in zip(spans, bodies, strict=True) for span in of if body.words[span.last - 1][0].isupper()
     ]
@@ -71,6 +79,21 @@ def agreed(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[str
                 first -= 1
             out[-1].append(replace(span, first=first, kind=kinds[best], others=others))
     return out
+
+
+def _with_titles(spans: list[Span], body: Words, kinds: Sequence[str], customs: Customs) -> list[Span]:
+    """The spans, with "The … of …" as one where a kind of names is written so."""
+    if len(customs.titles) != 1:
+        return spans
+    (title,) = customs.titles
+    scores = tuple(0.0 if kind == title else _UNLIKELY for kind in kinds)
+    shape = " ".join(word if word in ("The", "of", "the") else "N" if word[0].isupper() else "-" for word in body.words)
+    found = []
+    for match in _TITLE.finditer(shape):
+        first = shape[: match.start()].count(" ")
+        found.append(Span(first, first + match[0].count(" ") + 1, title, scores))
+    rest = [span for span in spans if all(span.last <= one.first or one.last <= span.first for one in found)]
+    return sorted(rest + found, key=lambda one: one.first)
 
 
 def _found_again(spans: list[list[Span]], bodies: Sequence[Words], kinds: Sequence[str]) -> list[list[Span]]:
