@@ -1,5 +1,7 @@
 """Recalls and memories that grow: measures on hand-made records, what a memory is filled with, and the user filter."""
 
+from dataclasses import replace
+
 import pytest
 from fake_encoder import FakeEncoder
 from steps_path import load_step
@@ -68,6 +70,8 @@ def test_what_is_stored_by_its_beginning():
     assert abs(sum(fact.key.startswith("other.") for fact in added) - len(added) / 2) <= 1
     assert all(fact.statement == f"{fact.trigger} {fact.answer}." for fact in facts)
     assert storable(user, 134, CORPUS, 0) == facts != storable(user, 134, CORPUS, 1)
+    alike = [replace(fact, key=f"c{at % 5}") for at, fact in enumerate(CORPUS)]
+    assert len({fact.key for fact in storable(user, 134, alike, 0)}) == 134, "two corpora number their facts alike"
     with pytest.raises(UserError, match=r"layered\.growth\.facts: 10000 is out of reach"):
         storable(user, 10_000, CORPUS, 0)
 

@@ -6,6 +6,7 @@ Patel."), the other half about organisations and collections: a search that only
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from loci.errors import UserError
 from loci.worlds.dialogue_lines import key_lines, others
@@ -66,7 +67,9 @@ def storable(user: User, size: int, corpus: list[Fact], seed: int) -> list[Fact]
         raise UserError("layered.growth.facts", f"{size} is out of reach", f"use {len(own)} to {most}")
     rng = random.Random(f"storable:{seed}:{user.uid}:{size}")
     chosen = rng.sample(people, min(len(people), max(added // 2, added - len(corpus))))
-    return [*own, *chosen, *rng.sample(corpus, added - len(chosen))]
+    # Corpora of several kinds count their facts alike.
+    things = [replace(corpus[at], key=f"corpus.{at}") for at in rng.sample(range(len(corpus)), added - len(chosen))]
+    return [*own, *chosen, *things]
 
 
 def population(users: Iterator[User]) -> list[tuple[str, str]]:
