@@ -62,71 +62,30 @@ class _Maker:
         return years
 
 
-def notes(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
-    """Notes in the present tense, continued years later."""
-    maker = _Maker(rng, names_held, wordings_held, PRESENT)
-    _notes(maker)
-    return maker.writer.sentences
-
-
-def chronicle(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
-    """A story in the past tense, with dates and spans of time."""
-    maker = _Maker(rng, names_held, wordings_held, PAST)
-    _chronicle(maker)
-    return maker.writer.sentences
-
-
-def reading(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
-    """Notes or a chronicle, then questions about it with their answers."""
-    tell, tense = pick(rng, ((_notes, PRESENT), (_chronicle, PAST)))
+def tell(kind: str, rng: random.Random, names_held: bool, wordings_held: bool) -> Teller:
+    """Tell a whole document of a kind of `TELLINGS`; its text stands in the teller's writer."""
+    how, tense = TELLINGS[kind]
     maker = _Maker(rng, names_held, wordings_held, tense)
-    tell(maker)
-    maker.writer.formal = True
+    how(maker)
+    return maker.teller
+
+
+def _told(kind: str, rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
+    return tell(kind, rng, names_held, wordings_held).writer.sentences
+
+
+def _reading(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
+    """Notes or a chronicle, then questions about it with their answers."""
+    teller = tell(pick(rng, ("notes", "chronicle")), rng, names_held, wordings_held)
+    teller.writer.formal = True
     asked: set[tuple] = set()
     for _ in range(between(rng, *_QUESTIONS)):
-        examine(maker.teller, asked)
-    return maker.writer.sentences
-
-
-def letters(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
-    """Letters between two people, with I and you."""
-    maker = _Maker(rng, names_held, wordings_held, PRESENT)
-    pair = _two_people(maker)
-    for period in range(maker.periods):
-        if period:
-            maker.advance()
-        _letter(maker, *(pair if period % 2 == 0 else pair[::-1]), period)
-    return maker.writer.sentences
-
-
-def dialogue(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
-    """Conversations between two people, with questions, answers and denials."""
-    maker = _Maker(rng, names_held, wordings_held, PRESENT)
-    first, second = _two_people(maker)
-    for period in range(maker.periods):
-        writer = maker.writer
-        if period:
-            maker.advance()
-        writer.speaker = writer.listener = maker.world.avoid = None
-        writer.separate(PARAGRAPH)
-        scene = pick(rng, frames()["scenes"]["next" if period else "first"])
-        writer.introduce(first, second)
-        writer.plain(scene, A=first.name, B=second.name, Y=maker.world.clock)
-        _talk(maker, first, second, period)
-    return maker.writer.sentences
-
-
-# In this order, so that a document's number decides its kind in the same way everywhere.
-KINDS: dict[str, Callable[[random.Random, bool, bool], list[Sentence]]] = {
-    "notes": notes,
-    "chronicle": chronicle,
-    "dialogue": dialogue,
-    "letters": letters,
-    "reading": reading,
-}
+        examine(teller, asked)
+    return teller.writer.sentences
 
 
 def _notes(maker: _Maker) -> None:
+    """Notes in the present tense, continued years later."""
     for period in range(maker.periods):
         if period:
             maker.advance()
@@ -136,6 +95,7 @@ def _notes(maker: _Maker) -> None:
 
 
 def _chronicle(maker: _Maker) -> None:
+    """A story in the past tense, with dates and spans of time."""
     times = frames()["time"]
     for period in range(maker.periods):
         maker.writer.separate(PARAGRAPH)
@@ -144,6 +104,30 @@ def _chronicle(maker: _Maker) -> None:
         openings = times["start"] if not years or maker.rng.random() < 0.4 else times["later"][str(years)]
         maker.teller.start_period(pick(maker.rng, openings).replace("{Y}", str(maker.world.clock)))
         maker.part(period)
+
+
+def _letters(maker: _Maker) -> None:
+    """Letters between two people, with I and you."""
+    pair = _two_people(maker)
+    for period in range(maker.periods):
+        if period:
+            maker.advance()
+        _letter(maker, *(pair if period % 2 == 0 else pair[::-1]), period)
+
+
+def _dialogue(maker: _Maker) -> None:
+    """Conversations between two people, with questions, answers and denials."""
+    first, second = _two_people(maker)
+    for period in range(maker.periods):
+        writer = maker.writer
+        if period:
+            maker.advance()
+        writer.speaker = writer.listener = maker.world.avoid = None
+        writer.separate(PARAGRAPH)
+        scene = pick(maker.rng, frames()["scenes"]["next" if period else "first"])
+        writer.introduce(first, second)
+        writer.plain(scene, A=first.name, B=second.name, Y=maker.world.clock)
+        _talk(maker, first, second, period)
 
 
 def _two_people(maker: _Maker) -> tuple[Entity, Entity]:
@@ -198,3 +182,16 @@ def _turn(maker: _Maker, speaker: Entity, listener: Entity) -> None:
     writer = maker.writer
     writer.speaker, writer.listener, maker.world.avoid = speaker, listener, listener
     writer.separate(LINE, f"{speaker.short[0]}: ")
+
+
+TELLINGS: dict[str, tuple[Callable[[_Maker], None], int]] = {
+    "notes": (_notes, PRESENT),
+    "chronicle": (_chronicle, PAST),
+    "dialogue": (_dialogue, PRESENT),
+    "letters": (_letters, PRESENT),
+}
+# In this order, so that a document's number decides its kind in the same way everywhere.
+KINDS: dict[str, Callable[[random.Random, bool, bool], list[Sentence]]] = {
+    **{kind: partial(_told, kind) for kind in TELLINGS},
+    "reading": _reading,
+}
