@@ -142,6 +142,15 @@ def test_one_step_leaves_every_fact_unmet(writer: Writer, strategy: str) -> None
     assert report == WriteReport(steps=1, examples=2, unmet=len(FACTS))
 
 
+def test_facts_that_cannot_both_be_said_are_given_up(writer: Writer) -> None:
+    clash = [Sentence("My cat is called", "Tim"), *FACTS]
+    settings = WriteSettings(rate=0.5, max_steps=2000, stubborn=60)
+    rows, report = write_optimised("rows_joint", writer, clash, [], settings, seed=0)
+    assert 1 <= report.unmet <= 2 and report.steps < 200, "without a limit every step would be taken"
+    rest = [fact for fact in FACTS if fact.trigger != "My cat is called"]
+    assert said(writer, rows, "", rest) == whole_answers(rest)
+
+
 @pytest.mark.parametrize("steps", [12, 24, 36])
 @pytest.mark.parametrize("strategy", ["rows", "rows_joint"])
 def test_unmet_is_what_a_check_of_every_context_finds(writer: Writer, strategy: str, steps: int) -> None:

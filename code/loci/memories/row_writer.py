@@ -29,7 +29,8 @@ class WriteSettings:
     """How rows are optimised; chosen on development users, frozen in config/.
 
     rate: Adam's learning rate on row values. batch: facts a step. margin: logits by which each target token must lead.
-    max_steps: give up after so many. init_scale: standard deviation of the initial rows.
+    max_steps: give up after so many; on a fact, after `stubborn` steps with it (two facts may share all their addresses).
+    init_scale: standard deviation of the initial rows.
     """
 
     rate: float = 0.3
@@ -37,15 +38,18 @@ class WriteSettings:
     margin: float = 2.0
     max_steps: int = 2000
     init_scale: float = 0.05
+    stubborn: int = 240
 
 
 def write_settings(profile: dict, sentences: int) -> WriteSettings:
     """Settings of a profile's `write` section for so many facts.
 
-    `max_visits` is how often each fact may be learnt on average, if all batches were as small as they get.
+    `max_visits` is how often each fact may be learnt on average, if all batches were as small as they get, and a quarter of how
+    often any fact may.
     """
-    steps = math.ceil(profile["max_visits"] * sentences / min(profile["batch"], _SMALL_BATCH))
-    return WriteSettings(profile["rate"], profile["batch"], profile["margin"], steps, profile["init_scale"])
+    visits = profile["max_visits"]
+    steps = math.ceil(visits * sentences / min(profile["batch"], _SMALL_BATCH))
+    return WriteSettings(profile["rate"], profile["batch"], profile["margin"], steps, profile["init_scale"], 4 * visits)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ def optimise(
 ) -> tuple[RowMap, WriteReport]:
     """Rows that make the model say every answer after every context.
 
-    The first group (bare sentences) is learnt whole; of the others only the facts that a check finds below the margin.
+    The first group (bare sentences) is learnt whole; of the others only the facts that a check finds below the margin. Facts that
+    have been learnt too often are given up, and counted with the unmet ones.
     groups: one per context, each over the same `sentences` facts. head: final hidden states [N, d] -> logits [N, V].
     watch: shown the rows after each step; writing ends early when it says True.
     movable: bool [R], the rows that may change; the others keep their bits. All of them when not given.
@@ -88,14 +93,18 @@ def optimise(
     known = _Known(len(groups), sentences, int((groups[0].targets >= 0).sum(1).max()))
     known.check(groups[:1], values.detach(), settings.margin, head)
     steps = examples = 0
+    visits = torch.zeros(sentences, dtype=torch.int64)
     while steps < settings.max_steps:
-        if not known.open.any():
+        hopeful = visits < settings.stubborn
+        if not known.open[:, hopeful].any():
             known.check(groups, values.detach(), settings.margin, head)
-            if not known.open.any():
-                return table.with_values(values.detach()), WriteReport(steps, examples, 0)
-        waiting = known.open.flatten(1).any(1).nonzero().flatten()
+            if not known.open[:, hopeful].any():
+                return table.with_values(values.detach()), WriteReport(steps, examples, known.unmet)
+        learnable = known.open.any(-1) & hopeful  # [C, F]
+        waiting = learnable.any(1).nonzero().flatten()
         group = int(waiting[torch.randint(len(waiting), (1,), generator=generator)])
-        chosen = _minibatch(known.open[group].any(1), groups[group].suffix.active, settings.batch, generator)
+        chosen = _minibatch(learnable[group], groups[group].suffix.active, settings.batch, generator)
+        visits[chosen] += 1
         hidden, targets, owner = groups[group].hidden_at_targets(values, chosen)
         place = (group, owner, _slots(owner))
         wanted = known.open[place]
@@ -115,8 +124,7 @@ def optimise(
             break
     # Stopped early: what was seen while learning is a step old, and some contexts were never checked.
     known.check(groups, values.detach(), settings.margin, head)
-    unmet = known.open.any(-1).any(0)
-    return table.with_values(values.detach()), WriteReport(steps, examples, int(unmet.sum()))
+    return table.with_values(values.detach()), WriteReport(steps, examples, known.unmet)
 
 
 def _only(gradient: torch.Tensor, movable: torch.Tensor) -> torch.Tensor:
@@ -137,6 +145,11 @@ class _Known:
     def __init__(self, contexts: int, facts: int, longest: int):
         self.open = torch.zeros(contexts, facts, longest, dtype=torch.bool)
         self.rivals = torch.zeros(contexts, facts, longest, _RIVALS, dtype=torch.int64)
+
+    @property
+    def unmet(self) -> int:
+        """Facts of which anything is open."""
+        return int(self.open.any(-1).any(0).sum())
 
     @torch.no_grad()
     def check(self, groups: list[ContextExamples], values: torch.Tensor, margin: float, head: torch.nn.Linear) -> None:
