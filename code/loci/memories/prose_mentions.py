@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from loci.models.encoder import Encoder
+
 _WORD = re.compile(r"\d+|\w+(?:-\w+)*|'s\b|[^\w\s]")
 OUTSIDE = "O"
 _HIDDEN, _PADDING = 1, 0
@@ -126,8 +128,8 @@ def _cuts(words: tuple[str, ...], is_capital: bool) -> Iterator[tuple]:
 class Tagger:
     """Finds names in sentences. `fit` makes one from sentences with the spans of their names."""
 
-    def __init__(self, kinds: Sequence[str], names: NameList):
-        self.kinds, self.names = tuple(kinds), names
+    def __init__(self, kinds: Sequence[str], names: NameList, encoder: Encoder):
+        self.kinds, self.names, self.encoder = tuple(kinds), names, encoder
         self._tags = {
             OUTSIDE: 0,
             **{f"{part}-{kind}": 1 + 2 * i + p for i, kind in enumerate(kinds) for p, part in enumerate("BI")},
@@ -137,9 +139,17 @@ class Tagger:
         self._network: _Network | None = None
 
     @classmethod
-    def fit(cls, sentences: Sequence[Words], spans: Sequence[Sequence[Span]], kinds: Sequence[str], names: NameList, seed: int):
+    def fit(
+        cls,
+        sentences: Sequence[Words],
+        spans: Sequence[Sequence[Span]],
+        kinds: Sequence[str],
+        names: NameList,
+        encoder: Encoder,
+        seed: int,
+    ) -> "Tagger":
         """Learn from sentences and the spans of the names in them. The same seed gives the same tagger."""
-        made = cls(kinds, names)
+        made = cls(kinds, names, encoder)
         counts = Counter(word.casefold() for sentence in sentences for word in sentence.words)
         made._vocabulary = {word: 2 + i for i, word in enumerate(sorted(word for word, n in counts.items() if n >= _RARE))}
         endings = Counter(word.casefold()[-_ENDING:] for sentence in sentences for word in sentence.words)
@@ -159,7 +169,8 @@ class Tagger:
                 continue
             with torch.no_grad():
                 inputs = _padded([self._inputs(sentences[i]) for i in batch])
-                scores = torch.log_softmax(self._network(inputs), dim=-1).numpy()
+                seen = _padded(self.encoder.words([sentences[i].words for i in batch]))
+                scores = torch.log_softmax(self._network(inputs, seen.float()), dim=-1).numpy()
             for row, i in enumerate(batch):
                 found[i] = self._joined(sentences[i], scores[row, : len(sentences[i].words)])
         return found
@@ -178,7 +189,7 @@ class Tagger:
         for span in sorted(listed + tagged, key=lambda one: one.first - one.last):  # stable: the list's come first
             if all(span.last <= other.first or other.last <= span.first for other in kept):
                 kept.append(span)
-        return [_whole_name(sentence, span) for span in sorted(kept, key=lambda one: one.first)]
+        return [_whole_name(sentence, span) for span in _joined_up(sorted(kept, key=lambda one: one.first))]
 
     def _inputs(self, sentence: Words) -> np.ndarray:
         """(words, 4): word, ending, shape, tag by the list of names."""
@@ -195,7 +206,8 @@ class Tagger:
         column[span.first + 1 : span.last] = offset + self._tags[f"I-{span.kind}"]
 
     def _train(self, sentences: Sequence[Words], spans: Sequence[Sequence[Span]], rng: np.random.Generator) -> None:
-        self._network = _Network(len(self._vocabulary) + 2, len(self._endings) + 2, len(self._tags))
+        self._network = _Network(len(self._vocabulary) + 2, len(self._endings) + 2, len(self._tags), 2 * self.encoder.width)
+        vectors = self.encoder.words([one.words for one in sentences])
         inputs, targets = [], []
         for sentence, of in zip(sentences, spans, strict=True):
             inputs.append(self._inputs(sentence))
@@ -213,7 +225,7 @@ class Tagger:
             for part in rng.permutation(batches):
                 batch = order[part * _BATCH : (part + 1) * _BATCH]
                 hidden = [_hidden(inputs[i], targets[i], spans[i], rng) for i in batch]
-                scores = self._network(_padded(hidden))
+                scores = self._network(_padded(hidden), _padded([vectors[i] for i in batch]).float())
                 target = _padded([targets[i][:, None] for i in batch], fill=-100)[..., 0]
                 loss = nn.functional.cross_entropy(scores.flatten(0, 1), target.flatten(), ignore_index=-100)
                 optimizer.zero_grad()
@@ -254,27 +266,40 @@ class Tagger:
 
 
 class _Network(nn.Module):
-    """Inputs (batch, words, 4) to scores (batch, words, tags)."""
+    """Inputs (batch, words, 4) and word vectors (batch, words, vectors) to scores (batch, words, tags)."""
 
-    def __init__(self, words: int, endings: int, tags: int, width: int = 96):
+    def __init__(self, words: int, endings: int, tags: int, vectors: int, width: int = 96):
         super().__init__()
         self.word = nn.Embedding(words, 48, padding_idx=_PADDING)
         self.ending = nn.Embedding(endings, 16, padding_idx=_PADDING)
         self.shape = nn.Embedding(_SHAPES, 8, padding_idx=_PADDING)
         self.listed = nn.Embedding(tags + 1, 24, padding_idx=_PADDING)
-        self.first = nn.Conv1d(96, width, 5, padding=2)
+        self.seen = nn.Linear(vectors, width)
+        self.first = nn.Conv1d(96 + width, width, 5, padding=2)
         self.second = nn.Conv1d(width, width, 5, padding=2)
         self.out = nn.Linear(3 * width, tags)
         self.dropout = nn.Dropout(0.2)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, vectors: Tensor) -> Tensor:
         tables = (self.word, self.ending, self.shape, self.listed)
         here = (inputs[..., 0] != _PADDING).unsqueeze(1)  # (batch, 1, words)
-        seen = torch.cat([table(inputs[..., column]) for column, table in enumerate(tables)], dim=-1).transpose(1, 2)
-        near = torch.relu(self.first(self.dropout(seen))) * here
+        seen = torch.cat([self.seen(vectors), *(table(inputs[..., column]) for column, table in enumerate(tables))], dim=-1)
+        near = torch.relu(self.first(self.dropout(seen).transpose(1, 2))) * here
         far = torch.relu(self.second(self.dropout(near))) * here
         whole = (near.sum(2, keepdim=True) / here.sum(2, keepdim=True)).expand_as(near)
         return self.out(self.dropout(torch.cat([near, far, whole], dim=1).transpose(1, 2)))
+
+
+def _joined_up(spans: Sequence[Span]) -> list[Span]:
+    """The spans, with two of one kind that have no word between them as one: "water polo"."""
+    out: list[Span] = []
+    for span in spans:
+        if out and out[-1].last == span.first and out[-1].kind == span.kind:
+            before = out.pop()
+            scores = tuple(one + other for one, other in zip(before.scores, span.scores, strict=True))
+            span = Span(before.first, span.last, span.kind, scores)
+        out.append(span)
+    return out
 
 
 def _whole_name(sentence: Words, span: Span) -> Span:
@@ -318,7 +343,7 @@ def _hidden(inputs: np.ndarray, target: np.ndarray, spans: Sequence[Span], rng: 
 
 def _padded(parts: Sequence[np.ndarray], fill: int = _PADDING) -> Tensor:
     """(batch, longest, columns)."""
-    out = np.full((len(parts), max(map(len, parts)), parts[0].shape[1]), fill, dtype=np.int64)
+    out = np.full((len(parts), max(map(len, parts)), parts[0].shape[1]), fill, dtype=parts[0].dtype)
     for row, part in enumerate(parts):
         out[row, : len(part)] = part
     return torch.from_numpy(out)
