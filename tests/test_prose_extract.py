@@ -14,7 +14,7 @@ from loci.errors import UserError
 from loci.memories.prose_discourse import Discourse, Pronouns
 from loci.memories.prose_extract import Extractor
 from loci.memories.prose_facts import Schema
-from loci.memories.prose_mentions import NameList, words_of
+from loci.memories.prose_words import NameList, words_of
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG, MODELS
 from loci.worlds.extracted_files import read_extracted, write_extracted

@@ -1,27 +1,17 @@
-"""Whether two mentions of a sentence state a fact, which one, and with which polarity: log-linear models over words around them.
+"""What a sentence may state: relations with the kinds that they join, and the pairs of mentions whose kinds fit one.
 
-A candidate is a subject and an object whose kinds some relation joins; which relation it is follows from the kinds, or from the
-words of the sentence where several fit. Names never enter its features, only their kinds and
-the words of the sentence, so that the model knows nothing of single names. In training a random share of the features with
-words, from none to nearly all, is dropped from each example: no decision may hang on the one word that a new wording lacks, and
-where all words are new, the order and the number of the mentions decide.
+Almost every pair of kinds (person, town; club, weekday; ...) has one relation or a few.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from loci.memories.prose_discourse import Mention
-from loci.memories.prose_mentions import Words
 from loci.worlds.prose_lexicon import kinds, nouns, relations
 
 HOLDS, ENDED, NEVER = range(3)  # what a sentence says of a fact: that it is so, is so no longer, is so at no time
-_STEM = 5  # characters
-_MIXED = 0.05  # part of the share in all sentences
-_SPECIFIC = 3  # relations with which a stem has its full weight
+YEAR = "year"
 NAMING = ("name", "me", "you")  # forms of mentions that can be an object
 
 
@@ -46,7 +36,7 @@ class Schema:
     def load(cls) -> "Schema":
         """Kinds and relations of the prose world, without any name or wording."""
         found = {one.id: Signature(one.subject, one.object, one.changes, one.many) for one in relations().values()}
-        return cls(found, {noun: kind for kind in kinds() for noun in nouns(kind)}, (*kinds(), "year"))
+        return cls(found, {noun: kind for kind in kinds() for noun in nouns(kind)}, (*kinds(), YEAR))
 
     @property
     def subjects(self) -> frozenset[str]:
@@ -109,49 +99,6 @@ def is_year(word: str) -> bool:
     return word.isdigit() and len(word) == 4
 
 
-class WordingModel:
-    """Which relation a sentence or a question is about, by its words: naive Bayes over word stems, each counted once a sentence.
-
-    A stem's share in the sentences of a relation is mixed with its share in all of them, so that a new word says little; one that
-    goes with many relations weighs less.
-    """
-
-    def __init__(self):
-        self._sentences: Counter = Counter()
-        self._with: dict[str, Counter] = defaultdict(Counter)  # stem -> relations
-
-    def read(self, sentence: Words, mentions: Sequence[Mention], relation: str) -> None:
-        """Count a sentence about a relation."""
-        self._sentences[relation] += 1
-        for stem in _stems(sentence, mentions):
-            self._with[stem][relation] += 1
-
-    def score(self, sentence: Words, mentions: Sequence[Mention], relation: str, target: str = "") -> float:
-        """Log-probability of the relation together with the words, up to a constant of the sentence.
-
-        With `target`, only the clause counts that names this object.
-        """
-        count, everything = self._sentences[relation] + 1, self._sentences.total() + 1
-        total = np.log(count / everything)
-        for stem in _stems(sentence, mentions, *_clause(sentence, mentions, target)):
-            if found := self._with.get(stem):
-                share = (1 - _MIXED) * found[relation] / count + _MIXED * found.total() / everything
-                total += min(1.0, _SPECIFIC / len(found)) * np.log(share)
-        return float(total)
-
-
-def _stems(sentence: Words, mentions: Sequence[Mention], first: int = 0, last: int | None = None) -> set[str]:
-    """Stems of the words from `first` to `last` (excluded), without what is mentioned."""
-    inside = {at for mention in mentions for at in range(mention.first, mention.last)}
-    words = enumerate(sentence.words[:last])
-    return {word.casefold()[:_STEM] for at, word in words if at >= first and at not in inside and word[0].isalpha()}
-
-
-def _clause(sentence: Words, mentions: Sequence[Mention], target: str) -> tuple[int, int]:
-    """First and last word (excluded) of the part between commas and "and" that names `target`; of the sentence without one."""
-    at = next((one.first for one in mentions if one.entity == target and one.form != "pronoun"), None)
-    if at is None:
-        return 0, len(sentence.words)
-    breaks = [-1, *(i for i, word in enumerate(sentence.words) if word in (",", "and", ";")), len(sentence.words)]
-    breaks = [i for i in breaks if not any(one.first < i < one.last for one in mentions)]
-    return max(i for i in breaks if i < at) + 1, min(i for i in breaks if i > at)
+def first_of(mentions: Sequence[Mention], schema: Schema) -> tuple[str, str] | None:
+    """Entity and kind of the first mention that facts can be about."""
+    return next(((one.entity, one.kind) for one in mentions if one.kind in schema.subjects), None)

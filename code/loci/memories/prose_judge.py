@@ -6,7 +6,7 @@ with the order, the forms and the kinds of the mentions. The encoder has read mu
 wording that they lack lies near others that say the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from loci.memories.prose_facts import HOLDS, Candidate, Schema, is_year
-from loci.memories.prose_mentions import Span, Words
+from loci.memories.prose_words import Span, Words
 from loci.models.encoder import Encoder
 
 _EPOCHS, _BATCH, _RATE, _DECAY = 8, 128, 1e-3, 1e-2
@@ -37,6 +37,10 @@ class View:
         first, last = sorted((int(self.places[one]), int(self.places[other])))
         inside = self.vectors[first + 1 : last]
         return inside.mean(0, dtype=np.float32) if len(inside) else np.zeros(self.vectors.shape[1], np.float32)
+
+    def whole(self) -> np.ndarray:
+        """(2 D,): the mean of all; 0 of nothing."""
+        return self.vectors.mean(0, dtype=np.float32) if len(self.vectors) else np.zeros(self.vectors.shape[1], np.float32)
 
 
 def views_of(bodies: Sequence[Words], spans: Sequence[Sequence[Span]], encoder: Encoder) -> Iterator[View]:
@@ -80,7 +84,8 @@ class Judge:
             possible = torch.from_numpy(np.stack([made._possible(of) for _, of, _ in cases]))
             relations = torch.tensor([made._ids[label[0]] if label else -1 for *_, label in cases])
             says = torch.tensor([label[1] if label else HOLDS for *_, label in cases])
-            _train(made._network, torch.from_numpy(inputs), possible, relations, says)
+            rows = torch.from_numpy(inputs)
+            _train(made._network, len(cases), lambda of: _loss(made._network(rows[of]), possible[of], relations[of], says[of]))
         return made
 
     def judge(self, view: View, candidates: Sequence[Candidate]) -> list[Verdict]:
@@ -115,27 +120,60 @@ class _Network(nn.Module):
         return self.stated(seen), self.relations(seen), self.says(seen)
 
 
-def _train(network: nn.Module, inputs: Tensor, possible: Tensor, relations: Tensor, says: Tensor) -> None:
-    """Learn all three answers; relation and polarity from what is stated alone. A relation of -1: it is not stated."""
+class RelationModel:
+    """Which relation a question asks for, by the mean of its vectors. `fit` makes one."""
+
+    def __init__(self, relations: Sequence[str], network: nn.Module):
+        self.relations, self._network = tuple(relations), network
+
+    @classmethod
+    def fit(cls, cases: Sequence[tuple[View, str]], schema: Schema, seed: int) -> "RelationModel":
+        """Learn from questions with their relations; of those that look alike each counts once."""
+        names = list(schema.relations)
+        cases = list({(view.text, relation): (view, relation) for view, relation in cases}.values())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            inputs = torch.from_numpy(np.stack([_scaled(view.whole()) for view, _ in cases]))
+            made = cls(names, nn.Sequential(nn.Dropout(_DROPPED), nn.Linear(inputs.shape[1], len(names))))
+            wanted = torch.tensor([names.index(relation) for _, relation in cases])
+            _train(made._network, len(cases), lambda of: nn.functional.cross_entropy(made._network(inputs[of]), wanted[of]))
+        return made
+
+    def scores(self, view: View) -> dict[str, float]:
+        """Log-probability of each relation."""
+        with torch.no_grad():
+            scores = torch.log_softmax(self._network(torch.from_numpy(_scaled(view.whole()))), dim=-1)
+        return dict(zip(self.relations, scores.tolist(), strict=True))
+
+
+def _loss(scores: Sequence[Tensor], possible: Tensor, relations: Tensor, says: Tensor) -> Tensor:
+    """Of all three answers; of relation and polarity where a fact is stated. A relation of -1: it is not."""
+    stated, which, tones = scores
+    is_stated, entropy = relations >= 0, nn.functional.cross_entropy
+    loss = entropy(stated, is_stated.long())
+    if is_stated.any():
+        which = which.masked_fill(~possible, _IMPOSSIBLE)[is_stated]
+        loss = loss + (entropy(which, relations[is_stated]) + entropy(tones[is_stated], says[is_stated])) / 2
+    return loss
+
+
+def _train(network: nn.Module, count: int, loss_of: Callable[[Tensor], Tensor]) -> None:
+    """Fit to `count` examples; `loss_of` gives the loss of some, by their numbers."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
-    steps = _EPOCHS * -(-len(inputs) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
-    entropy = nn.functional.cross_entropy
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_EPOCHS * -(-count // _BATCH), pct_start=0.1)
     for _ in range(_EPOCHS):
-        for batch in torch.randperm(len(inputs)).split(_BATCH):
-            is_stated = relations[batch] >= 0
-            stated, which, tones = network(inputs[batch])
-            loss = entropy(stated, is_stated.long())
-            if is_stated.any():
-                which = which.masked_fill(~possible[batch], _IMPOSSIBLE)[is_stated]
-                loss = (
-                    loss + (entropy(which, relations[batch][is_stated]) + entropy(tones[is_stated], says[batch][is_stated])) / 2
-                )
+        for batch in torch.randperm(count).split(_BATCH):
+            loss = loss_of(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
     network.eval()
+
+
+def _scaled(vector: np.ndarray) -> np.ndarray:
+    """Numbers of about 1 instead of a vector of about length 1."""
+    return np.sqrt(len(vector), dtype=np.float32) * vector.astype(np.float32)
 
 
 def _masked(body: Words, spans: Sequence[Span]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -156,8 +194,8 @@ def _masked(body: Words, spans: Sequence[Span]) -> tuple[tuple[str, ...], np.nda
 def _inputs(view: View, of: Candidate, schema: Schema) -> np.ndarray:
     """(features,): vectors of subject, object, what is between and all, then what needs no words."""
     vectors = [view.vectors[view.places[at]] for at in (of.first, of.last)]
-    vectors += [view.between(of.first, of.last), view.vectors.mean(0, dtype=np.float32)]
+    vectors += [view.between(of.first, of.last), view.whole()]
     kinds = [kind == one for one in (of.kind, of.target_kind) for kind in schema.kinds]
     forms = [form == one for one in of.forms for form in _FORMS]
     bare = [of.first < of.last, of.is_topic, abs(of.first - of.last) / 10, *(one / 3 for one in of.counts), *kinds, *forms]
-    return np.concatenate([*(np.sqrt(len(one)) * one for one in vectors), bare]).astype(np.float32)
+    return np.concatenate([*map(_scaled, vectors), bare]).astype(np.float32)

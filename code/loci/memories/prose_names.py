@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loci.memories.prose_mentions import NameList, Span, Words
+from loci.memories.prose_words import NameList, Span, Words
 
 _TITLE = re.compile(r"\bThe(?: N)+ of(?: the)?(?: N)+")
 _KNOWN = 0.8  # share of listed names from which on the others are doubted
