@@ -14,8 +14,11 @@ from loci.errors import UserError
 from loci.memories.prose_discourse import Discourse, Pronouns
 from loci.memories.prose_extract import Extractor
 from loci.memories.prose_facts import Schema
-from loci.memories.prose_words import NameList, words_of
+from loci.memories.prose_judge import RelationModel, views_of
+from loci.memories.prose_mentions import joined_up
+from loci.memories.prose_words import NameList, Span, words_of
 from loci.models.encoder import Encoder
+from loci.models.tiny import make_tiny
 from loci.paths import CONFIG, MODELS
 from loci.worlds.extracted_files import read_extracted, write_extracted
 from loci.worlds.prose import document
@@ -175,6 +178,43 @@ def test_the_longest_listed_name_is_found_and_weekdays_in_the_plural():
     sentence = words_of("The old mill is open on Tuesdays, the mill's gate too.")
     found = [(sentence.between(span.first, span.last), span.kind) for span in names.spans(sentence)]
     assert found == [("The old mill", "venue"), ("Tuesdays", "weekday"), ("mill", "venue")]
+
+
+def test_two_names_of_a_kind_without_a_word_between_are_one():
+    water, polo, chess = (Span(at, at + 1, kind, (-float(at),)) for at, kind in ((2, "sport"), (3, "sport"), (4, "game")))
+    assert joined_up([water, polo, chess]) == [Span(2, 4, "sport", (-5.0,)), chess]
+
+
+def test_word_vectors_are_one_a_word_whatever_else_is_read(tmp_path):
+    make_tiny(tmp_path / "encoder", family="bert", steps=0)
+    encoder = Encoder.load("tiny-encoder", tmp_path / "encoder")
+    sentences = [("Ilse", "'s", "uncommonness"), (), ("Time", "passes", "quietly", "everywhere", ".")]
+    found = encoder.words(sentences)
+    assert [one.shape for one in found] == [(len(words), 2 * encoder.width) for words in sentences]
+    (alone,) = encoder.words(sentences[:1])
+    assert abs(alone.astype(float) - found[0]).max() < 2e-3
+    assert (found[0] != 0).any(axis=1).all()
+
+
+def test_a_view_has_kinds_for_names_and_years_and_keeps_the_places_of_words():
+    body = words_of("In 1990 Ilse Marn joined.")
+    (view,) = views_of([body], [[Span(2, 4, "person")]], FakeEncoder())
+    assert view.text == ("in", "year", "person", "joined", ".")
+    assert view.places.tolist() == [0, 1, 2, 2, 3, 4]
+    assert view.vectors.shape == (5, 64)
+    assert (view.between(0, 3) == view.vectors[1]).all()
+    assert not view.between(4, 5).any()
+
+
+def test_relations_of_questions_are_learned_the_same_twice():
+    schema = Schema.load()
+    texts = {"speaks": "Which tongue is spoken?", "plays": "Which instrument is heard?"}
+    views = list(views_of([words_of(text) for text in texts.values()], [[], []], FakeEncoder()))
+    models = [RelationModel.fit(list(zip(views, texts, strict=True)), schema, seed=1) for _ in range(2)]
+    first, second = ([model.scores(view) for view in views] for model in models)
+    assert first == second
+    assert first[0]["speaks"] > first[0]["plays"]
+    assert first[1]["plays"] > first[1]["speaks"]
 
 
 def test_spans_of_time_are_counted():

@@ -92,7 +92,7 @@ class Tagger:
         for span in sorted(listed + tagged, key=lambda one: one.first - one.last):  # stable: the list's come first
             if all(span.last <= other.first or other.last <= span.first for other in kept):
                 kept.append(span)
-        return [_whole_name(sentence, span) for span in _joined_up(sorted(kept, key=lambda one: one.first))]
+        return [_whole_name(sentence, span) for span in joined_up(sorted(kept, key=lambda one: one.first))]
 
     def _inputs(self, sentence: Words) -> np.ndarray:
         """(words, 4): word, ending, shape, tag by the list of names."""
@@ -193,7 +193,7 @@ class _Network(nn.Module):
         return self.out(self.dropout(torch.cat([near, far, whole], dim=1).transpose(1, 2)))
 
 
-def _joined_up(spans: Sequence[Span]) -> list[Span]:
+def joined_up(spans: Sequence[Span]) -> list[Span]:
     """The spans, with two of one kind that have no word between them as one: "water polo"."""
     out: list[Span] = []
     for span in spans:
