@@ -1,9 +1,10 @@
 """Where a sentence of prose names something, and what kind of thing: a tagger that also finds names it has never seen.
 
 Each word is tagged as outside, or as the beginning or the inside of a name of one kind (BIO). What the tagger sees of a word: the
-word itself, its ending, whether it has capitals, and what a list of the names of the training documents says. For half of the
-training sentences the names, their endings and that list are hidden, so that a name is also found by what stands around it, and
-some of the other words are hidden too. The network is two convolutions over five words each, with the mean of the sentence.
+word itself, its ending, whether it has capitals, what a list of the names of the training documents says, and its vectors of a
+frozen sentence encoder, which knows an instrument from a food. For most of the training sentences the names, their endings and
+that list are hidden, so that a name is found by its vectors and by what stands around it, and some of the other words are hidden
+too. The network is two convolutions over five words each, with the mean of the sentence.
 """
 
 from collections import Counter
