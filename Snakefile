@@ -48,6 +48,7 @@ include: "rules/matrix.smk"
 include: "rules/layered.smk"
 include: "rules/density.smk"
 include: "rules/pretrain.smk"
+include: "rules/triplets.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

@@ -21,6 +21,13 @@ class FakeEncoder:
     def tokens(self, texts):
         return [self._token_rows(text) for text in texts]
 
+    def words(self, sentences):
+        """For each sentence, given as words, [words, 2 width], float16."""
+        return [
+            np.tile(np.reshape([self._word(word.casefold()) for word in of], (-1, self.width)), 2).astype(np.float16)
+            for of in sentences
+        ]
+
     def query(self, text):
         return self.sentences([text])[0], self._token_rows(text)
 

@@ -1,23 +1,28 @@
-"""Read triplets out of prose (extraction A: rules and small fitted models, no language model), and score them against gold.
+"""Read triplets out of prose (extraction A: rules and small models over a frozen encoder, no language model), and score them.
 
-An extractor is fitted once on the first documents of --train, which carry gold triplets, and then reads the text of --text, and
-only that. Scores stand in --result: precision, recall and F1 of exact (subject, relation, object, polarity), also by what of a
-document is held out (names, wordings, both; make_prose.py --split heldout makes such) and by hard case (pronoun, negation,
-update). "shifted" is a control: the same triplets against another document's gold.
+An extractor is fitted on the first documents of --train, which carry gold triplets, and then reads the text of --text, and only
+that. Where both are one file, each half of its documents is read by an extractor that was fitted on the other half, so that what
+is wrong in the triplets of a training corpus is like what will be wrong in new ones.
+
+Scores stand in --result: precision, recall and F1 of exact (subject, relation, object, polarity), also by what of a document is
+held out (names, wordings, both; make_prose.py --split heldout makes such) and by hard case (pronoun, negation, update). "shifted"
+is a control: the same triplets against another document's gold.
 """
 
 import argparse
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from tqdm import tqdm
 
 from loci.bench.extraction import ExtractionScore
-from loci.errors import UserError, run_step
+from loci.config import load_config
+from loci.errors import run_step
 from loci.memories.prose_extract import Extractor
 from loci.models.base import use_threads
+from loci.models.encoder import Encoder
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, write_json
@@ -31,13 +36,16 @@ _TOGETHER = 100  # documents
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
+    parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--train", type=Path, default=GENERATED / "prose.parquet", help="documents to learn from (parquet)")
-    parser.add_argument("--learn", type=int, default=150_000, help="learn from so much of them, from the first on (words)")
+    parser.add_argument(
+        "--learn", type=int, default=150_000, help="each extractor learns from so much, from the first on (words)"
+    )
     parser.add_argument("--text", type=Path, required=True, default=argparse.SUPPRESS, help="documents to read (parquet)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="triplets to write (parquet)")
     parser.add_argument("--result", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the fitted models (an integer without unit)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of the fitted models (a number)")
     return parser.parse_args(argv)
 
 
@@ -52,36 +60,55 @@ def first_words(documents: Iterable[Document], words: int) -> list[Document]:
     return kept
 
 
-def read_all(
-    extractor: Extractor, documents: Iterator[Document], score: ExtractionScore, bar: tqdm
-) -> Iterator[tuple[Document, list[list[Triplet]]]]:
-    """Each document with the triplets of its sentences, scored on the way."""
-    while part := list(islice(documents, _TOGETHER)):
-        for document, extracted in zip(part, extractor.extract(part), strict=True):
-            score.add(document, extracted)
-            yield document, extracted
-        bar.update(len(part))
+def parts(train: Path, text: Path, count: int) -> Iterator[tuple[Iterator[Document], Iterator[Document]]]:
+    """Pairs of what to learn from and what to read with it, together all `count` documents of `text` in order."""
+    if train.resolve() != text.resolve():
+        yield read_documents(train), read_documents(text)
+        return
+    middle = count // 2
+    for first, last in ((0, middle), (middle, count)):
+        others = chain(islice(read_documents(text), first), islice(read_documents(text), last, None))
+        yield others, islice(read_documents(text), first, last)
+
+
+class Reading:
+    """Fits extractors and has them read, with scores and costs (seconds) kept on the way."""
+
+    def __init__(self, encoder: Encoder, learn: int, seed: int):
+        self.encoder, self.learn, self.seed = encoder, learn, seed
+        self.score = ExtractionScore()
+        self.learned: list[int] = []  # documents, for each extractor
+        self.fit_seconds = 0.0
+
+    def read(self, train: Path, text: Path, count: int) -> Iterator[tuple[Document, list[list[Triplet]]]]:
+        """Each document of `text` with the triplets of its sentences."""
+        with tqdm(total=count, desc="extract", unit="document", disable=count < 10 * _TOGETHER) as bar:
+            for others, documents in parts(train, text, count):
+                started = time.perf_counter()
+                learned = first_words(others, self.learn)
+                extractor = Extractor.fit(learned, self.encoder, self.seed)
+                self.learned.append(len(learned))
+                self.fit_seconds += time.perf_counter() - started
+                while part := list(islice(documents, _TOGETHER)):
+                    for document, extracted in zip(part, extractor.extract(part), strict=True):
+                        self.score.add(document, extracted)
+                        yield document, extracted
+                    bar.update(len(part))
 
 
 def main(argv: Sequence[str] | None) -> None:
     args = parse_args(argv)
     require(args.learn >= 1, "--learn", f"is {args.learn}", "learn from at least 1 word")
-    require(args.threads >= 1, "--threads", f"is {args.threads}", "use at least 1 thread")
-    if args.train.resolve() == args.text.resolve():
-        raise UserError("--text", "is the file of --train", "read other documents than those learned from")
     provenance = Provenance(Path(__file__), {"train": args.train, "text": args.text})
-    use_threads(args.threads)
+    settings = load_config(args.config)
+    use_threads(settings["threads"])
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
     total = int(read_about(args.text).get("documents", 0))
-    learned = first_words(read_documents(args.train), args.learn)
-    started = time.perf_counter()
-    extractor = Extractor.fit(learned, args.seed)
-    fitted = time.perf_counter()
-    score = ExtractionScore()
-    with tqdm(total=total, desc="extract", unit="document", disable=total < 10 * _TOGETHER) as bar:
-        count = write_extracted(args.out, read_all(extractor, read_documents(args.text), score, bar))
-    costs = {"fit_seconds": fitted - started, "extract_seconds": time.perf_counter() - fitted}
-    metrics = score.metrics()
-    config = {"learn_words": args.learn, "learned_documents": len(learned), "documents": total}
+    reading, started = Reading(encoder, args.learn, args.seed), time.perf_counter()
+    count = write_extracted(args.out, reading.read(args.train, args.text, total))
+    metrics = reading.score.metrics()
+    costs = {"fit_seconds": reading.fit_seconds, "extract_seconds": time.perf_counter() - started - reading.fit_seconds}
+    config = {"learn_words": args.learn, "learned_documents": reading.learned, "documents": total, "encoder": encoder.sha256}
     made = provenance.record() | {"costs": rounded(costs)}
     write_json(args.result, result("extract_prose", config, args.seed, rounded(metrics), args.out.name, made))
     print(

@@ -7,10 +7,10 @@ year is that of the last paragraph that names one, plus the spans of time ("two 
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from loci.memories.prose_mentions import Span, Words
+from loci.memories.prose_words import Span, Words
 
 PARAGRAPH, LINE = "\n\n", "\n"
 _LABEL = re.compile(r"([^\W\d_]\w*): (?=\S)")
@@ -42,8 +42,6 @@ _RELATIVE = frozenset({"whom", "that", "which"})
 _AFTER_OBJECT = re.compile(
     r"[^\w]|(?:a|an|the|to|in|on|at|as|from|for|with|among|away|over|out|by|of|and|more|ill|fit|famous)$", re.I
 )
-_GENERAL = 6  # relations with which an opening must occur
-_LONGEST_OPENING = 9  # words
 QUESTION, ANSWER = "Question", "Answer"
 
 
@@ -87,38 +85,6 @@ class Pronouns:
         """she, he or they; '' where none was seen."""
         counts = self._counts.get(given)
         return counts.most_common(1)[0][0] if counts else ""
-
-
-class Openings:
-    """Beginnings of sentences that say nothing of a fact: "by the way, ", "in 1990, ", "everybody knows that ".
-
-    They are learned, as those that go with many relations.
-    """
-
-    def __init__(self):
-        self._relations: dict[tuple[str, ...], set[str]] = defaultdict(set)
-
-    def read(self, sentence: Words, relations: Iterable[str]) -> None:
-        """Count a sentence that states facts of these relations."""
-        for size in self._sizes(sentence):
-            self._relations[_folded(sentence, size)].update(relations)
-
-    def without(self, sentence: Words, mentions: Sequence[Mention]) -> tuple[Words, list[Mention]]:
-        """The sentence and its mentions without an opening."""
-        cut = max((n for n in self._sizes(sentence) if len(self._relations.get(_folded(sentence, n), ())) >= _GENERAL), default=0)
-        rest = Words(sentence.text, sentence.words[cut:], sentence.starts[cut:], sentence.ends[cut:])
-        moved = [replace(one, first=one.first - cut, last=one.last - cut) for one in mentions if one.first >= cut]
-        return rest, moved
-
-    @staticmethod
-    def _sizes(sentence: Words) -> Iterator[int]:
-        for at, word in enumerate(sentence.words[:_LONGEST_OPENING]):
-            if word in (",", ":", "that") or (word == "but" and at):
-                yield at + 1
-
-
-def _folded(sentence: Words, size: int) -> tuple[str, ...]:
-    return tuple("0" if word.isdigit() else word.casefold() for word in sentence.words[:size])
 
 
 class Discourse:

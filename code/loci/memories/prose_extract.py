@@ -1,14 +1,15 @@
-"""Triplets out of prose, by rules and small models that were fitted once on documents with gold triplets.
+"""Triplets out of prose, by rules and small models over a frozen sentence encoder, fitted once on documents with gold.
 
 Reading: names are found and classed (`prose_mentions`), everything that points at them is resolved (`prose_discourse`), and
-each pair of mentions whose kinds some relation joins is judged by the words around it (`prose_facts`). Questions state nothing; a
-short answer, or a yes or no, states what the question asked. Only text is read, never the gold triplets of the document.
+each pair of mentions whose kinds some relation joins (`prose_facts`) is judged by the vectors of the sentence (`prose_judge`).
+Questions state nothing; a short answer, or a yes or no, states what the question asked (`prose_answers`). Only text is read,
+never the gold triplets of the document.
 
 What was used for what: the models are fitted on documents of split "train" with their gold triplets. Rules and settings were
 chosen on an inner hold-out (tests/inner_prose.py): lists without their held-out items, of which a fourth was held out again.
 Besides, the schema of the world is known (relations with the kinds that they join, "the town" for a town) and the frames that
 both splits share (labels of speakers and questions, spans of time). Neither names nor wordings of split "heldout" were looked at;
-it was measured once.
+each version stated in docs/LOG.md was measured on them once.
 """
 
 from collections import Counter, defaultdict
@@ -18,43 +19,45 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loci.errors import UserError
-from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Openings, Pronouns, parted
-from loci.memories.prose_facts import (
-    ENDED,
-    HOLDS,
-    NEVER,
-    Candidate,
-    EmptySayings,
-    LinearModel,
-    Schema,
-    WordingModel,
-    candidates_of,
-)
-from loci.memories.prose_mentions import NameList, Span, Tagger, Words, words_of
+from loci.memories.prose_answers import Answers, short_text
+from loci.memories.prose_discourse import LINE, PARAGRAPH, QUESTION, Discourse, Mention, Pronouns, parted
+from loci.memories.prose_facts import ENDED, HOLDS, NEVER, YEAR, Candidate, Schema, candidates_of, first_of, is_year
+from loci.memories.prose_judge import Judge, Label, RelationModel, Verdict, View, views_of
+from loci.memories.prose_mentions import Tagger
 from loci.memories.prose_names import Customs, agreed
+from loci.memories.prose_words import NameList, Span, Words, words_of
+from loci.models.encoder import Encoder
 from loci.worlds.prose_records import Document, Triplet
 
-_YEAR = "year"
-_SHORT_ANSWER = 6  # words
-_POINTING = frozenset({"i", "you", "he", "she", "it", "they", "that", "this"})
-_YES_OR_NO = {"yes": "yes", "no": "no", "not": "no"}  # the first word of answers that were never seen
-_ARTICLES = frozenset({"the", "a", "an"})
 _STATED = 0.5  # least probability that some relation of a pair is stated
-_POSSIBLE = 0.01  # the same, where a name would have no other part in the sentence
+_POSSIBLE = 0.2  # the same, where a name would have no other part in the sentence
 _MOSTLY = 0.9  # share of the places where a listed name must be one, to be taken for one
-_COMMON = 4  # relations with which a word must occur to be looked at where it stands
-
 
 _Labelled = tuple[Words, list[Span]]  # a sentence and its names
+_Topic = tuple[str, str]  # entity and kind
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question: its words, what it mentions, and the year it asks about."""
+class _Judged:
+    """A candidate with the verdict on it."""
 
-    sentence: Words
-    mentions: tuple[Mention, ...]
-    year: int | None
+    candidate: Candidate
+    verdict: Verdict
+
+    @property
+    def stated(self) -> float:
+        """Log-probability that it is stated."""
+        return self.verdict.stated + self.candidate.doubt
+
+    @property
+    def relation(self) -> str:
+        """The likeliest one."""
+        return max(self.verdict.relations, key=self.verdict.relations.get)
+
+    @property
+    def likelihood(self) -> float:
+        """Log-probability that it is stated with that relation."""
+        return self.stated + self.verdict.relations[self.relation]
 
 
 class Extractor:
@@ -62,16 +65,11 @@ class Extractor:
 
     def __init__(self, schema: Schema, tagger: Tagger, pronouns: Pronouns, customs: Customs):
         self.schema, self.tagger, self.pronouns, self.customs = schema, tagger, pronouns, customs
-        self.facts: LinearModel | None = None  # whether a candidate is stated
-        self.tones: LinearModel | None = None  # what is said of it
-        self.common: dict[str, str] = {}  # words that go with many relations
-        self.openings = Openings()
-        self.empty = EmptySayings()
-        self.wordings = WordingModel()
-        self.answers: dict[str, str] = {}  # answers that name nothing: "yes", "no" or "none"
+        self.judge: Judge | None = None
+        self.answers: Answers | None = None
 
     @classmethod
-    def fit(cls, documents: Sequence[Document], seed: int = 0) -> "Extractor":
+    def fit(cls, documents: Sequence[Document], encoder: Encoder, seed: int = 0) -> "Extractor":
         """Learn from documents with gold triplets. The same documents and seed give the same extractor."""
         schema = Schema.load()
         names = _names_of(documents, schema)
@@ -85,11 +83,7 @@ class Extractor:
             pronouns.read(body, [body.words[span.first] for span in spans if span.kind == "person"])
         bodies, spans = zip(*(part for of in labelled for part in of), strict=True)
         listed.doubtful = _doubtful(documents, labelled, listed)
-        made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, seed), pronouns, customs)
-        made.common = _common_words(documents, labelled)
-        for document, parts in zip(documents, labelled, strict=True):
-            for sentence, (body, _) in zip(document.sentences, parts, strict=True):
-                made.openings.read(body, {one.relation for one in sentence.triplets})
+        made = cls(schema, Tagger.fit(bodies, spans, schema.kinds[:-1], listed, encoder, seed), pronouns, customs)
         made._learn(documents, labelled, seed)
         return made
 
@@ -97,182 +91,90 @@ class Extractor:
         """For each document and each of its sentences the triplets that it states."""
         bodies = [_bodies(document) for document in documents]
         found = iter(self.tagger.tag([body for of in bodies for body in of]))
-        out = []
-        for document, of in zip(documents, bodies, strict=True):
-            spans = agreed([next(found) for _ in of], of, self.tagger.kinds, self.customs)
-            out.append(list(self._read(document, of, spans)))
-        return out
+        spans = [agreed([next(found) for _ in of], of, self.tagger.kinds, self.customs) for of in bodies]
+        views = views_of([body for of in bodies for body in of], [one for of in spans for one in of], self.tagger.encoder)
+        return [list(self._read(*of, views)) for of in zip(documents, bodies, spans, strict=True)]
 
     def _discourse(self) -> Discourse:
         return Discourse(self.schema.nouns, self.customs.small, self.schema.subjects, self.pronouns)
 
-    def _read(self, document: Document, bodies: Sequence[Words], spans: Sequence[list[Span]]) -> Iterator[list[Triplet]]:
+    def _read(
+        self, document: Document, bodies: Sequence[Words], spans: Sequence[list[Span]], views: Iterator[View]
+    ) -> Iterator[list[Triplet]]:
         discourse, asked = self._discourse(), None
         for body, of in zip(bodies, spans, strict=True):
             discourse.people(body, of)
         for at, (sentence, body, of) in enumerate(zip(document.sentences, bodies, spans, strict=True)):
+            view = next(views)
             discourse.enter(sentence.lead, sentence.text, at == 0)
             answering = asked if sentence.lead.startswith(LINE) else None
             if sentence.lead.startswith(LINE):
                 asked = None
             mentions = _mentions(discourse, body, of, sentence.lead, at)
             if body.text.endswith("?"):
-                asked = _Asked(body, tuple(mentions), _year_in(body) if discourse.label == QUESTION else None)
-                topic = self._question_topic(asked)
-                discourse.note(body, mentions, topic)
+                asked = self.answers.asked(view, mentions, _year_in(body) if discourse.label == QUESTION else None)
+                discourse.note(body, mentions, self.answers.topic(asked) or first_of(mentions, self.schema))
                 yield []
                 continue
-            triplets = self._answer(answering, body, mentions, discourse) if answering else None
+            triplets = self.answers.triplets(answering, body, mentions, discourse.year) if answering else None
             if triplets is None:
-                triplets, topic = self._statement(body, mentions, discourse)
+                triplets, topic = self._statement(view, mentions, discourse)
             else:
                 topic = next(((t.subject, self.schema.relations[t.relation].subject) for t in triplets), None)
-            discourse.note(body, mentions, topic or _first(mentions, self.schema))
+            discourse.note(body, mentions, topic or first_of(mentions, self.schema))
             yield triplets
 
-    def _statement(
-        self, body: Words, mentions: list[Mention], discourse: Discourse
-    ) -> tuple[list[Triplet], tuple[str, str] | None]:
+    def _statement(self, view: View, mentions: list[Mention], discourse: Discourse) -> tuple[list[Triplet], _Topic | None]:
         """What a sentence states, and what it is about."""
-        body, mentions = self.openings.without(body, mentions)
-        pairs: dict[frozenset, list[tuple[float, Candidate]]] = defaultdict(list)
-        for candidate in candidates_of(body, mentions, self.schema, discourse.topic, self.common):
-            stated = float(self.facts.scores(candidate.features)[1]) + candidate.doubt
-            pairs[frozenset((candidate.subject, candidate.target))].append((stated, candidate))
+        pairs: dict[frozenset, list[_Judged]] = defaultdict(list)
+        candidates = candidates_of(mentions, self.schema, discourse.topic)
+        for one in zip(candidates, self.judge.judge(view, candidates), strict=True):
+            pairs[frozenset((one[0].subject, one[0].target))].append(_Judged(*one))
         if not pairs:
             return [], None
-        total = {pair: sum(np.exp(stated) for stated, _ in of) for pair, of in pairs.items()}
+        total = {pair: sum(np.exp(one.stated) for one in of) for pair, of in pairs.items()}
         likely = sorted(pairs, key=lambda pair: -total[pair])
-        best = {pair: self._best(body, mentions, pairs[pair]) for pair in likely}
-        topic = best[likely[0]][0]
-        if self.empty.has(body, mentions):
-            return [], (topic.subject, topic.kind)
+        best = {pair: max(of, key=lambda one: one.likelihood) for pair, of in pairs.items()}
         chosen = [pair for pair in likely if total[pair] > _STATED]
         # A thing is named because something is said of it.
         for one in mentions:
-            if one.form == "name" and one.kind != _YEAR and not any(one.entity in pair for pair in chosen):
+            if one.form == "name" and one.kind != YEAR and not any(one.entity in pair for pair in chosen):
                 chosen += [pair for pair in likely if one.entity in pair and total[pair] > _POSSIBLE][:1]
-        says = self._tones([best[pair] for pair in chosen], mentions)
-        triplets = [self._triplet(*best[pair], tone, discourse.year) for pair, tone in zip(chosen, says, strict=True)]
+        facts = [best[pair] for pair in chosen]
+        triplets = [self._triplet(*of, discourse.year) for of in zip(facts, self._tones(facts), strict=True)]
+        topic = best[likely[0]].candidate
         return triplets, (topic.subject, topic.kind)
 
-    def _tones(self, facts: Sequence[tuple[Candidate, str]], mentions: Sequence[Mention]) -> list[int]:
+    def _tones(self, facts: Sequence[_Judged]) -> list[int]:
         """What is said of each fact. Of two values of which only one can hold at a time, one is the old one."""
-        scores = [self.tones.scores(candidate.tone) for candidate, _ in facts]
-        says = [int(one.argmax()) for one in scores]
+        says = [int(one.verdict.says.argmax()) for one in facts]
         slots: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for number, (candidate, relation) in enumerate(facts):
-            if self.schema.relations[relation].changes and not self.schema.relations[relation].many:
-                slots[candidate.subject, relation].append(number)
-        place = {one.entity: one.first for one in reversed(mentions)}
+        for number, one in enumerate(facts):
+            if self.schema.relations[one.relation].changes and not self.schema.relations[one.relation].many:
+                slots[one.candidate.subject, one.relation].append(number)
         for numbers in slots.values():
             if len(numbers) == 2:
                 # The likelier to hold is the new one; where that is open, the later one.
-                old, _ = sorted(numbers, key=lambda n: (round(float(scores[n][HOLDS])), place[facts[n][0].target]))
+                old, _ = sorted(numbers, key=lambda n: (round(float(facts[n].verdict.says[HOLDS])), facts[n].candidate.last))
                 for number in numbers:
                     says[number] = ENDED if number == old else HOLDS
         return says
 
-    def _best(self, body: Words, mentions: Sequence[Mention], of: Sequence[tuple[float, Candidate]]) -> tuple[Candidate, str]:
-        """Of what two mentions may state, the likeliest candidate and relation."""
-        options = [(stated, candidate, relation) for stated, candidate in of for relation in candidate.relations]
-        if len(options) > 1:
-            # Of a sentence that names other things as well, the clause of the object counts.
-            others = {one.entity for one in mentions if one.form == "name"} - {of[0][1].subject, of[0][1].target}
-            options = [
-                (stated + self.wordings.score(body, mentions, relation, one.target if others else ""), one, relation)
-                for stated, one, relation in options
-            ]
-        return max(options, key=lambda one: one[0])[1:]
-
-    def _triplet(self, candidate: Candidate, relation: str, says: int, year: int | None) -> Triplet:
-        time = year if self.schema.relations[relation].changes and says != NEVER else None
-        return Triplet(candidate.subject, relation, candidate.target, "yes" if says == HOLDS else "no", time)
-
-    def _answer(self, asked: _Asked, body: Words, mentions: list[Mention], discourse: Discourse) -> list[Triplet] | None:
-        """What a short answer states; None where the answer is a sentence of its own."""
-        says = self.answers.get(body.text.rstrip(".").casefold()) or _YES_OR_NO.get(body.words[0].casefold())
-        if says == "none":
-            return []
-        if says:
-            ranked = self._asked(asked, None)
-            if not ranked:
-                return []
-            _, subject, relation, target = ranked[0]
-            if target is None:
-                return []
-            return [self._claim(subject, relation, target, says, asked.year, discourse.year)]
-        words = [word.casefold() for word in body.words]
-        named = [mention for mention in mentions if mention.form in ("name", "me", "you")]
-        rest = [word for i, word in enumerate(words) if not any(m.first <= i < m.last for m in named)]
-        if len(named) == 1 and set(rest) <= _ARTICLES | {"."}:
-            kinds = {named[0].kind: 0.0, **dict(named[0].others)}
-            fitting = [(score + doubt, *rest) for kind, doubt in kinds.items() for score, *rest in self._asked(asked, kind)]
-            for _, subject, relation, _ in sorted(fitting, key=lambda one: -one[0]):
-                if subject != named[0].entity:
-                    return [self._claim(subject, relation, named[0].entity, "yes", asked.year, discourse.year)]
-        # Who repeats what the question is about answers in a sentence.
-        about = {mention.entity for mention in asked.mentions}
-        if (
-            len(words) > _SHORT_ANSWER
-            or not _POINTING.isdisjoint(words)
-            or any(mention.form != "name" or mention.entity in about for mention in mentions)
-        ):
-            return None
-        # A name that was not recognised: the whole answer, as what the question asks for.
-        for _, subject, relation, _ in self._asked(asked, None, named=False):
-            target = self._as_name(body, self.schema.relations[relation].object)
-            return [self._claim(subject, relation, target, "yes", asked.year, discourse.year)] if target else None
-        return None
-
-    def _as_name(self, body: Words, kind: str) -> str:
-        """A whole answer as a name of that kind: "The Ruddle." -> "the Ruddle", "An engraver." -> "engraver"."""
-        first, last = 0, len(body.words) - (body.words[-1] == ".")
-        if kind not in self.customs.articled and body.words[0].casefold() in _ARTICLES:
-            first = 1
-        if first >= last:
-            return ""
-        name = body.between(first, last)
-        return name[0].lower() + name[1:] if kind in self.customs.small else name
-
-    def _claim(self, subject: str, relation: str, target: str, says: str, asked: int | None, now: int | None) -> Triplet:
-        changes = self.schema.relations[relation].changes
-        return Triplet(subject, relation, target, says, (asked or now) if changes else None)
-
-    def _asked(self, asked: _Asked, answer: str | None, named: bool = True) -> list[tuple[float, str, str, str | None]]:
-        """What a question may ask, the likeliest first: score, subject, relation, object.
-
-        `answer`: kind of the answer; None where it is not known. With `named` and no such kind the question names the object, as
-        its answer is yes or no.
-        """
-        # Nobody asks about themselves: "tell me, …".
-        entities = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form != "me"))
-        objects = list(dict.fromkeys((m.entity, m.kind) for m in asked.mentions if m.form in ("name", "me", "you")))
-        found = []
-        for relation, (kind, other, *_) in self.schema.relations.items():
-            for subject, subject_kind in entities:
-                if subject_kind != kind or (answer and other != answer):
-                    continue
-                score = self.wordings.score(asked.sentence, asked.mentions, relation)
-                if answer or not named:
-                    found.append((score, subject, relation, None))
-                else:
-                    found += [(score, subject, relation, e) for e, k in objects if k == other and e != subject]
-        return sorted(found, key=lambda one: -one[0])
-
-    def _question_topic(self, asked: _Asked) -> tuple[str, str] | None:
-        for _, subject, relation, _ in self._asked(asked, None) or self._asked(asked, None, named=False):
-            return subject, self.schema.relations[relation].subject
-        return _first(asked.mentions, self.schema)
+    def _triplet(self, fact: _Judged, says: int, year: int | None) -> Triplet:
+        time = year if self.schema.relations[fact.relation].changes and says != NEVER else None
+        return Triplet(fact.candidate.subject, fact.relation, fact.candidate.target, "yes" if says == HOLDS else "no", time)
 
     def _learn(self, documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]], seed: int) -> None:
         """Fit the models of statements, questions and answers, with gold names and gold topics."""
-        facts: list[tuple[tuple[str, ...], int]] = []
-        tones: list[tuple[tuple[str, ...], int]] = []
-        answers: dict[str, Counter] = defaultdict(Counter)
+        cases: list[tuple[View, Candidate, Label | None]] = []
+        bodies, names = zip(*(part for of in labelled for part in of), strict=True)
+        views = views_of(bodies, names, self.tagger.encoder)
+        about: list[tuple[View, str]] = []  # a question or a statement, and its relation
+        said: dict[str, Counter] = defaultdict(Counter)
         for document, parts in zip(documents, labelled, strict=True):
             discourse, asked = self._discourse(), None
             for at, (sentence, (body, spans)) in enumerate(zip(document.sentences, parts, strict=True)):
+                view = next(views)
                 discourse.enter(sentence.lead, sentence.text, at == 0)
                 answering = asked if sentence.lead.startswith(LINE) else None
                 mentions = _mentions(discourse, body, spans, sentence.lead, at)
@@ -281,30 +183,24 @@ class Extractor:
                 if sentence.lead.startswith(LINE):
                     asked = None
                 if body.text.endswith("?"):
-                    asked = _Asked(body, tuple(mentions), None)
+                    asked = view
                 elif answering and len(gold) <= 1 and not _has_subject(mentions, sentence.triplets):
                     named = {m.entity for m in mentions}
                     says = next(iter(sentence.triplets)).polarity if gold else "none"
                     if not gold or sentence.triplets[0].object not in named:
-                        answers[body.text.rstrip(".").casefold()][says] += 1
+                        said[short_text(body)][says] += 1
                     if gold:
-                        self.wordings.read(answering.sentence, answering.mentions, sentence.triplets[0].relation)
+                        about.append((answering, sentence.triplets[0].relation))
                 else:
-                    rest, known = self.openings.without(body, mentions)
-                    candidates = candidates_of(rest, known, self.schema, discourse.topic, self.common)
-                    if candidates and not gold:
-                        self.empty.read(rest, known)
-                    for candidate in candidates if gold else ():
+                    for candidate in candidates_of(mentions, self.schema, discourse.topic):
                         one = gold.get((candidate.subject, candidate.target))
-                        facts.append((candidate.features, int(one is not None)))
-                        if one:
-                            tones.append((candidate.tone, _says(one)))
-                    for relation in {one.relation for one in gold.values()}:
-                        self.wordings.read(rest, known, relation)
-                discourse.note(body, mentions, topic or _first(mentions, self.schema))
-        self.facts = LinearModel.fit(*zip(*facts, strict=True), 2, seed)
-        self.tones = LinearModel.fit(*zip(*tones, strict=True), 3, seed)
-        self.answers = {text: counts.most_common(1)[0][0] for text, counts in answers.items()}
+                        cases.append((view, candidate, (one.relation, _says(one)) if one else None))
+                    if len(gold) == 1:
+                        about.append((view, sentence.triplets[0].relation))
+                discourse.note(body, mentions, topic or first_of(mentions, self.schema))
+        self.judge = Judge.fit(cases, self.schema, seed)
+        known = {text: counts.most_common(1)[0][0] for text, counts in said.items()}
+        self.answers = Answers(self.schema, self.customs, RelationModel.fit(about, self.schema, seed), known)
 
 
 def _doubtful(documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]], listed: NameList) -> frozenset:
@@ -316,18 +212,6 @@ def _doubtful(documents: Sequence[Document], labelled: Sequence[Sequence[_Labell
                 named.update(body.between(span.first, span.last).casefold() for span in spans)
                 found.update(body.between(span.first, span.last).casefold() for span in listed.spans(body))
     return frozenset(name for name, count in found.items() if named[name] < _MOSTLY * count)
-
-
-def _common_words(documents: Sequence[Document], labelled: Sequence[Sequence[_Labelled]]) -> dict[str, str]:
-    """Words, but for names, in statements of many relations."""
-    relations_with: dict[str, set[str]] = defaultdict(set)
-    for document, parts in zip(documents, labelled, strict=True):
-        for sentence, (body, spans) in zip(document.sentences, parts, strict=True):
-            inside = {at for span in spans for at in range(span.first, span.last)}
-            for at, word in enumerate(body.words):
-                if at not in inside:
-                    relations_with[word.casefold()].update(one.relation for one in sentence.triplets)
-    return {word: word for word, of in relations_with.items() if len(of) >= _COMMON}
 
 
 def _says(gold: Triplet) -> int:
@@ -347,20 +231,12 @@ def _mentions(discourse: Discourse, body: Words, spans: Sequence[Span], lead: st
     if (at == 0 or lead == PARAGRAPH) and not discourse.label and len(set(people)) > 1:
         discourse.heading(people)
     inside = {i for span in spans for i in range(span.first, span.last)}
-    years = [Mention(word, _YEAR, i, i + 1, "name") for i, word in enumerate(body.words) if _is_year(word) and i not in inside]
+    years = [Mention(word, YEAR, i, i + 1, "name") for i, word in enumerate(body.words) if is_year(word) and i not in inside]
     return sorted(discourse.mentions(body, spans) + years, key=lambda one: one.first)
 
 
 def _year_in(body: Words) -> int | None:
-    return next((int(word) for word in body.words if _is_year(word)), None)
-
-
-def _is_year(word: str) -> bool:
-    return word.isdigit() and len(word) == 4
-
-
-def _first(mentions: Sequence[Mention], schema: Schema) -> tuple[str, str] | None:
-    return next(((one.entity, one.kind) for one in mentions if one.kind in schema.subjects), None)
+    return next((int(word) for word in body.words if is_year(word)), None)
 
 
 def _has_subject(mentions: Sequence[Mention], triplets: Sequence[Triplet]) -> bool:
@@ -374,7 +250,7 @@ def _names_of(documents: Iterable[Document], schema: Schema) -> dict[str, str]:
         for triplet in (one for sentence in document.sentences for one in sentence.triplets):
             subject, target, *_ = schema.relations[triplet.relation]
             names[triplet.subject] = subject
-            if target != _YEAR:
+            if target != YEAR:
                 names[triplet.object] = target
     return names
 

@@ -1,133 +1,39 @@
 """Where a sentence of prose names something, and what kind of thing: a tagger that also finds names it has never seen.
 
 Each word is tagged as outside, or as the beginning or the inside of a name of one kind (BIO). What the tagger sees of a word: the
-word itself, its ending, whether it has capitals, and what a list of the names of the training documents says. For half of the
-training sentences the names, their endings and that list are hidden, so that a name is also found by what stands around it, and
-some of the other words are hidden too. The network is two convolutions over five words each, with the mean of the sentence.
+word itself, its ending, whether it has capitals, what a list of the names of the training documents says, and its vectors of a
+frozen sentence encoder, which knows an instrument from a food. For most of the training sentences the names, their endings and
+that list are hidden, so that a name is found by its vectors and by what stands around it, and some of the other words are hidden
+too. The network is two convolutions over five words each, with the mean of the sentence.
 """
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-_WORD = re.compile(r"\d+|\w+(?:-\w+)*|'s\b|[^\w\s]")
+from loci.memories.prose_words import NameList, Span, Words
+from loci.models.encoder import Encoder
+
 OUTSIDE = "O"
 _HIDDEN, _PADDING = 1, 0
 _ENDING = 3  # characters
 _SHAPES = 12
-_LONGEST_NAME = 6  # words
 _RARE = 2  # words of fewer occurrences are unknown
 _HIDE_SENTENCE, _HIDE_NAME, _HIDE_WORD, _HIDE_ENDING = 0.65, 0.15, 0.1, 0.85
 _NOT = -20.0  # log-probability of what a listed name is not
 _FIRMLY = -0.1  # log-probability
 _EPOCHS, _BATCH, _RATE = 8, 48, 4e-3
-_ENDS_WITH_S = frozenset({"weekday"})  # kinds that stand in the plural: "on Tuesdays"
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A sentence cut into words and marks, with the place of each (characters)."""
-
-    text: str
-    words: tuple[str, ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-
-    def between(self, first: int, last: int) -> str:
-        """The text from word `first` up to, and without, word `last`."""
-        return self.text[self.starts[first] : self.ends[last - 1]]
-
-
-def words_of(text: str) -> Words:
-    """The words of a sentence; "'s" is one of its own."""
-    found = list(_WORD.finditer(text))
-    return Words(text, tuple(one[0] for one in found), tuple(one.start() for one in found), tuple(one.end() for one in found))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Words `first` to `last` (excluded) name something.
-
-    scores: log-probability of each kind, in the order of the tagger. others: other kinds that are likely, with theirs. name: as
-    in the list of names; '' where it is not listed.
-    """
-
-    first: int
-    last: int
-    kind: str
-    scores: tuple[float, ...] = ()
-    others: tuple[tuple[str, float], ...] = ()
-    name: str = ""
-
-
-class NameList:
-    """Names with their kinds, found in a sentence from left to right, the longest first; case is ignored.
-
-    A name is also one that begins like two known names of a kind and ends like two of them: "Amberline Mills", "Aldwick".
-    """
-
-    def __init__(self, names: Mapping[str, str]):
-        self._kinds = {words_of(name.casefold()).words: kind for name, kind in names.items()}
-        self.doubtful: frozenset[str] = frozenset()  # those that may be other words, in small letters
-        self._names = {words_of(name.casefold()).words: name for name in names}
-        begins: dict[tuple, set] = defaultdict(set)
-        ends: dict[tuple, set] = defaultdict(set)
-        for name, kind in names.items():
-            for first, second in _cuts(words_of(name.casefold()).words, name[0].isupper()):
-                begins[kind, first].add(second)
-                ends[kind, second].add(first)
-        self._begins: dict[tuple, list[str]] = defaultdict(list)
-        for (kind, words), others in begins.items():
-            if len(others) > 1:
-                self._begins[words].append(kind)
-        self._ends = {key for key, others in ends.items() if len(others) > 1}
-        self._kinds |= {(*words[:-1], f"{words[-1]}s"): kind for words, kind in self._kinds.items() if kind in _ENDS_WITH_S}
-
-    def spans(self, sentence: Words) -> list[Span]:
-        """All names in the sentence; none overlap."""
-        folded = [word.casefold() for word in sentence.words]
-        found, at = [], 0
-        while at < len(folded):
-            for size in range(min(_LONGEST_NAME, len(folded) - at), 0, -1):
-                kind = self._kind(tuple(folded[at : at + size]), sentence.words[at][0].isupper())
-                if kind is not None:
-                    found.append(Span(at, at + size, kind, name=self._names.get(tuple(folded[at : at + size]), "")))
-                    at += size
-                    break
-            else:
-                at += 1
-        return found
-
-    def _kind(self, words: tuple[str, ...], is_capital: bool) -> str | None:
-        if kind := self._kinds.get(words):
-            return kind
-        for first, second in _cuts(words, is_capital):
-            for kind in self._begins.get(first, ()):
-                if (kind, second) in self._ends:
-                    return kind
-        return None
-
-
-def _cuts(words: tuple[str, ...], is_capital: bool) -> Iterator[tuple]:
-    """All ways to cut a name in two: between words, or a single one with a capital behind 3 letters or more, 2 or more left."""
-    if len(words) > 1:
-        for cut in range(1, len(words)):
-            yield words[:cut], words[cut:]
-    elif is_capital:
-        for cut in range(3, len(words[0]) - 1):
-            yield words[0][:cut], words[0][cut:]
 
 
 class Tagger:
     """Finds names in sentences. `fit` makes one from sentences with the spans of their names."""
 
-    def __init__(self, kinds: Sequence[str], names: NameList):
-        self.kinds, self.names = tuple(kinds), names
+    def __init__(self, kinds: Sequence[str], names: NameList, encoder: Encoder):
+        self.kinds, self.names, self.encoder = tuple(kinds), names, encoder
         self._tags = {
             OUTSIDE: 0,
             **{f"{part}-{kind}": 1 + 2 * i + p for i, kind in enumerate(kinds) for p, part in enumerate("BI")},
@@ -137,9 +43,17 @@ class Tagger:
         self._network: _Network | None = None
 
     @classmethod
-    def fit(cls, sentences: Sequence[Words], spans: Sequence[Sequence[Span]], kinds: Sequence[str], names: NameList, seed: int):
+    def fit(
+        cls,
+        sentences: Sequence[Words],
+        spans: Sequence[Sequence[Span]],
+        kinds: Sequence[str],
+        names: NameList,
+        encoder: Encoder,
+        seed: int,
+    ) -> "Tagger":
         """Learn from sentences and the spans of the names in them. The same seed gives the same tagger."""
-        made = cls(kinds, names)
+        made = cls(kinds, names, encoder)
         counts = Counter(word.casefold() for sentence in sentences for word in sentence.words)
         made._vocabulary = {word: 2 + i for i, word in enumerate(sorted(word for word, n in counts.items() if n >= _RARE))}
         endings = Counter(word.casefold()[-_ENDING:] for sentence in sentences for word in sentence.words)
@@ -159,7 +73,8 @@ class Tagger:
                 continue
             with torch.no_grad():
                 inputs = _padded([self._inputs(sentences[i]) for i in batch])
-                scores = torch.log_softmax(self._network(inputs), dim=-1).numpy()
+                seen = _padded(self.encoder.words([sentences[i].words for i in batch]))
+                scores = torch.log_softmax(self._network(inputs, seen.float()), dim=-1).numpy()
             for row, i in enumerate(batch):
                 found[i] = self._joined(sentences[i], scores[row, : len(sentences[i].words)])
         return found
@@ -178,7 +93,7 @@ class Tagger:
         for span in sorted(listed + tagged, key=lambda one: one.first - one.last):  # stable: the list's come first
             if all(span.last <= other.first or other.last <= span.first for other in kept):
                 kept.append(span)
-        return [_whole_name(sentence, span) for span in sorted(kept, key=lambda one: one.first)]
+        return [_whole_name(sentence, span) for span in joined_up(sorted(kept, key=lambda one: one.first))]
 
     def _inputs(self, sentence: Words) -> np.ndarray:
         """(words, 4): word, ending, shape, tag by the list of names."""
@@ -195,7 +110,8 @@ class Tagger:
         column[span.first + 1 : span.last] = offset + self._tags[f"I-{span.kind}"]
 
     def _train(self, sentences: Sequence[Words], spans: Sequence[Sequence[Span]], rng: np.random.Generator) -> None:
-        self._network = _Network(len(self._vocabulary) + 2, len(self._endings) + 2, len(self._tags))
+        self._network = _Network(len(self._vocabulary) + 2, len(self._endings) + 2, len(self._tags), 2 * self.encoder.width)
+        vectors = self.encoder.words([one.words for one in sentences])
         inputs, targets = [], []
         for sentence, of in zip(sentences, spans, strict=True):
             inputs.append(self._inputs(sentence))
@@ -213,7 +129,7 @@ class Tagger:
             for part in rng.permutation(batches):
                 batch = order[part * _BATCH : (part + 1) * _BATCH]
                 hidden = [_hidden(inputs[i], targets[i], spans[i], rng) for i in batch]
-                scores = self._network(_padded(hidden))
+                scores = self._network(_padded(hidden), _padded([vectors[i] for i in batch]).float())
                 target = _padded([targets[i][:, None] for i in batch], fill=-100)[..., 0]
                 loss = nn.functional.cross_entropy(scores.flatten(0, 1), target.flatten(), ignore_index=-100)
                 optimizer.zero_grad()
@@ -254,27 +170,40 @@ class Tagger:
 
 
 class _Network(nn.Module):
-    """Inputs (batch, words, 4) to scores (batch, words, tags)."""
+    """Inputs (batch, words, 4) and word vectors (batch, words, vectors) to scores (batch, words, tags)."""
 
-    def __init__(self, words: int, endings: int, tags: int, width: int = 96):
+    def __init__(self, words: int, endings: int, tags: int, vectors: int, width: int = 96):
         super().__init__()
         self.word = nn.Embedding(words, 48, padding_idx=_PADDING)
         self.ending = nn.Embedding(endings, 16, padding_idx=_PADDING)
         self.shape = nn.Embedding(_SHAPES, 8, padding_idx=_PADDING)
         self.listed = nn.Embedding(tags + 1, 24, padding_idx=_PADDING)
-        self.first = nn.Conv1d(96, width, 5, padding=2)
+        self.seen = nn.Linear(vectors, width)
+        self.first = nn.Conv1d(96 + width, width, 5, padding=2)
         self.second = nn.Conv1d(width, width, 5, padding=2)
         self.out = nn.Linear(3 * width, tags)
         self.dropout = nn.Dropout(0.2)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, vectors: Tensor) -> Tensor:
         tables = (self.word, self.ending, self.shape, self.listed)
         here = (inputs[..., 0] != _PADDING).unsqueeze(1)  # (batch, 1, words)
-        seen = torch.cat([table(inputs[..., column]) for column, table in enumerate(tables)], dim=-1).transpose(1, 2)
-        near = torch.relu(self.first(self.dropout(seen))) * here
+        seen = torch.cat([self.seen(vectors), *(table(inputs[..., column]) for column, table in enumerate(tables))], dim=-1)
+        near = torch.relu(self.first(self.dropout(seen).transpose(1, 2))) * here
         far = torch.relu(self.second(self.dropout(near))) * here
         whole = (near.sum(2, keepdim=True) / here.sum(2, keepdim=True)).expand_as(near)
         return self.out(self.dropout(torch.cat([near, far, whole], dim=1).transpose(1, 2)))
+
+
+def joined_up(spans: Sequence[Span]) -> list[Span]:
+    """The spans, with two of one kind that have no word between them as one: "water polo"."""
+    out: list[Span] = []
+    for span in spans:
+        if out and out[-1].last == span.first and out[-1].kind == span.kind:
+            before = out.pop()
+            scores = tuple(one + other for one, other in zip(before.scores, span.scores, strict=True))
+            span = Span(before.first, span.last, span.kind, scores)
+        out.append(span)
+    return out
 
 
 def _whole_name(sentence: Words, span: Span) -> Span:
@@ -318,7 +247,7 @@ def _hidden(inputs: np.ndarray, target: np.ndarray, spans: Sequence[Span], rng: 
 
 def _padded(parts: Sequence[np.ndarray], fill: int = _PADDING) -> Tensor:
     """(batch, longest, columns)."""
-    out = np.full((len(parts), max(map(len, parts)), parts[0].shape[1]), fill, dtype=np.int64)
+    out = np.full((len(parts), max(map(len, parts)), parts[0].shape[1]), fill, dtype=parts[0].dtype)
     for row, part in enumerate(parts):
         out[row, : len(part)] = part
     return torch.from_numpy(out)

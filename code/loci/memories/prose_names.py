@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loci.memories.prose_mentions import NameList, Span, Words
+from loci.memories.prose_words import NameList, Span, Words
 
 _TITLE = re.compile(r"\bThe(?: N)+ of(?: the)?(?: N)+")
-_KNOWN = 0.8  # share of listed names from which on the others are doubted
+_KNOWN = 0.95  # share of listed names from which on the others are doubted
 _UNLIKELY = -5.0  # logarithm of the least probability of a kind that is looked at
 
 

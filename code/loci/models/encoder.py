@@ -57,6 +57,29 @@ class Encoder:
             self._tokens[text] = tokens
         return [self._tokens[text] for text in texts]
 
+    @torch.inference_mode()
+    def words(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """For each sentence, given as words, their vectors of length 1 in the middle layer and the last, float16 [words, 2 D].
+
+        A word that is cut into several tokens has the mean of theirs. Nothing is kept.
+        """
+        found: list[np.ndarray] = [np.zeros((0, 2 * self.width), np.float16)] * len(sentences)
+        order = sorted((at for at, words in enumerate(sentences) if words), key=lambda at: len(sentences[at]))
+        how = {"is_split_into_words": True, "padding": True, "truncation": True, "max_length": _LONGEST}
+        for first in range(0, len(order), _BATCH):
+            part = order[first : first + _BATCH]
+            batch = self.tokenizer([list(sentences[at]) for at in part], return_tensors="pt", **how)
+            layers = self.model(**batch, output_hidden_states=True).hidden_states
+            both = (layers[len(layers) // 2], layers[-1])
+            hidden = torch.cat([torch.nn.functional.normalize(one, dim=-1) for one in both], dim=-1)
+            for row, at in enumerate(part):
+                places = np.array([-1 if word is None else word for word in batch.word_ids(row)])
+                total, inside = np.zeros((len(sentences[at]), hidden.shape[2]), np.float32), places >= 0
+                np.add.at(total, places[inside], hidden[row, inside].numpy())
+                counts = np.bincount(places[inside], minlength=len(total))
+                found[at] = (total / np.maximum(counts, 1)[:, None]).astype(np.float16)
+        return found
+
     def query(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         """(sentence vector [D], token vectors [T, D]) of a question, read alone as it comes."""
         if text not in self._queries:
