@@ -25,7 +25,7 @@ def files(tmp_path, tiny_root, monkeypatch):
     """Arguments of a small study: two test users, a corpus of forty facts."""
     settings = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
     settings["layered"] |= {"questions": {"indirect": 1, "paraphrase": 1}, "max_tokens": 8}
-    settings["layered"]["growth"] = {"facts": SIZES, "users": 2, "adapters": 34}
+    settings["layered"]["growth"] = {"sizes": [{"facts": size, "users": 2} for size in SIZES], "adapters": 34}
     settings["user_lora"] |= {"passes": 1}
     settings["write"] |= {"max_visits": 2}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(settings))

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     use_threads(settings["threads"])
     everybody, growth = load_users(args.users), settings["layered"]["growth"]
-    users = asked_users(everybody, settings)[: growth["users"]]
+    users = asked_users(everybody, settings)
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
     relevant = {name: settings[name] for name in names} | {"store": args.store}
@@ -94,9 +94,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     reader = bench.slot.load(args.adapter) if args.adapter else None
     files = {name: sha256_file(path) for name, path in inputs.items()}
     shards = Shards(Path(__file__), {**relevant, **files, "model": bench.base.model_sha256}, args.out.parent / "work")
-    sizes = [size for size in growth["facts"] if args.store != "user" or size <= growth["adapters"]]
+    most = growth["adapters"] if args.store == "user" else max(at["facts"] for at in growth["sizes"])
+    counts = {at["facts"]: at["users"] for at in growth["sizes"] if at["facts"] <= most}
     parts = []
-    for size, user in tqdm([(size, user) for size in sizes for user in users], desc=f"{args.store} grow", unit="user"):
+    grown = [(size, user) for size, count in counts.items() for user in users[:count]]
+    for size, user in tqdm(grown, desc=f"{args.store} grow", unit="user"):
         part = shards.get(f"n{size}.{user.uid}")
         if part is None:
             facts = storable(user, size, corpus, settings["people"]["seed"])
@@ -114,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     items = [{**part["cost"], "seconds": round(part["cost"]["seconds"], 2)} for part in parts]
     made = provenance.record() | {"model_sha256": bench.base.model_sha256}
     write_json(args.out, result("grow_layered", relevant, _SEED, metrics, items, made))
-    print(f"{args.out}: {metrics['answers']} answers of {len(users)} users with {min(sizes):,} to {max(sizes):,} facts")
+    told = ", ".join(f"{count} with {size:,} facts" for size, count in counts.items())
+    print(f"{args.out}: {metrics['answers']} answers of users: {told}")
 
 
 if __name__ == "__main__":
