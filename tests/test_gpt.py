@@ -5,7 +5,8 @@ import torch
 
 from loci.errors import UserError
 from loci.models.attention import backend_of, flash, sdpa
-from loci.models.gpt import GPT, Cache, Memory, Shape
+from loci.models.gpt import GPT, Cache, Memory, Shape, offset
+from loci.models.optimisers import Optimisers, Rates
 
 SHAPE = Shape(depth=3, width=32, heads=2, vocabulary=40, sequence=24)
 
@@ -88,6 +89,30 @@ def test_two_zones_are_one_attention_under_a_mask(model):
         assert torch.allclose(sdpa(zone, zone_keys, zone_values, False, memory.present), whole[:, :, :size])
 
 
+def test_half_of_a_key_is_that_of_the_token_before():
+    keys = torch.arange(24.0).view(1, 1, 3, 8)
+    found = offset(keys, None)
+    assert torch.equal(found[..., :4], keys[..., :4]) and not found[0, 0, 0, 4:].any()
+    assert torch.equal(found[:, :, 1:, 4:], keys[:, :, :-1, 4:])
+    assert torch.equal(offset(keys[:, :, 1:], keys[:, :, :1]), found[:, :, 1:])
+
+
+def test_one_layer_learns_to_repeat():
+    """Random tokens said again after a random while: without the offset one layer can only guess among what it has seen."""
+    torch.manual_seed(0)
+    model = GPT(Shape(depth=1, width=64, heads=1, vocabulary=40, sequence=32))
+    optimiser = Optimisers(model, "muon", Rates(0.02, 0.005, 0.003, 0.02))
+    for _ in range(200):
+        length = int(torch.randint(8, 20, ()))
+        tokens = torch.stack([torch.randperm(40)[:length] for _ in range(32)]).repeat(1, 4)[:, :33]
+        targets = tokens[:, 1:].clone()
+        targets[:, : length - 1] = -1  # what is said the first time cannot be known
+        loss = model.loss(tokens[:, :-1], targets).mean()
+        loss.backward()
+        optimiser.step(1.0)
+    assert loss < 0.5, "guessing among eight tokens or more costs 2.1"
+
+
 @pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
 @pytest.mark.parametrize("cuts", [(7,), (1, 1, 5), (3, 4)])
 def test_reading_in_pieces_is_reading_at_once(model, memory, cuts):
@@ -168,7 +193,7 @@ def test_at_the_start_every_token_is_as_likely():
     ("make", "message"),
     [
         (lambda: Shape(0, 32, 2, 10, 8), r"model\.depth: is 0; give at least 1"),
-        (lambda: Shape(2, 30, 4, 10, 8), r"model\.heads: 4 heads do not share width 30 evenly"),
+        (lambda: Shape(2, 30, 4, 10, 8), r"model\.heads: 4 heads do not share width 30 in fours"),
         (lambda: GPT(SHAPE, {5: torch.nn.Identity()}), r"model layers: 5 is outside the model; choose 0 to 2"),
         (lambda: backend_of("xformers"), r"attention: xformers: is not known; use one of sdpa, flash"),
     ],

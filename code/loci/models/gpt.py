@@ -4,6 +4,10 @@ Of the nanochat class (github.com/karpathy/nanochat): RMSNorm without weights, a
 queries and keys normalised (QK norm, arXiv 2010.04245); squared-ReLU MLP (arXiv 2109.08668); untied head; logits softly capped at
 15 (arXiv 2408.00118). Depth is the one dial: width is 64 times the depth, a head is 64 wide.
 
+Half of each head has no positions, and there a token's key is that of the token before it (partial key offset,
+github.com/KellerJordan/modded-nanogpt, pull request 169): "what came after this token?" then takes one layer instead of two,
+which a model of this size would take millions of tokens to build (docs/LOG.md).
+
 What is attached stands beside it: a module for a layer's input (an Engram table), a zone that makes vectors in front of the
 tokens of what is remembered. Memory sees memory, tokens see memory and the tokens before them; only tokens have logits. Without
 memory and modules the model is the plain one, bit for bit.
@@ -38,8 +42,8 @@ class Shape:
         for name, value in asdict(self).items():
             if value < 1:
                 raise UserError(f"model.{name}", f"is {value}", "give at least 1")
-        if self.width % (2 * self.heads):
-            raise UserError("model.heads", f"{self.heads} heads do not share width {self.width} evenly", "change either")
+        if self.width % (4 * self.heads):
+            raise UserError("model.heads", f"{self.heads} heads do not share width {self.width} in fours", "change either")
 
     @classmethod
     def of_depth(cls, depth: int, vocabulary: int, sequence: int) -> "Shape":
@@ -59,7 +63,7 @@ class Cache:
     """Keys and values of a batch, layer by layer: the memory zone's, then the tokens' so far."""
 
     def __init__(self) -> None:
-        self.layers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.layers: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []  # keys, values, the last token's own key
         self.present: torch.Tensor | None = None  # bool [B, M] of the memory zone
         self.tokens = torch.empty(0, 0, dtype=torch.int64)  # [B, T] read so far
         self.kept: dict[int, torch.Tensor] = {}  # what attached modules keep, by layer
@@ -76,17 +80,26 @@ def norm(values: torch.Tensor) -> torch.Tensor:
 
 
 def rotary(first: int, length: int, head: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines [T, D / 2] of positions first, first + 1, ... (RoFormer, arXiv 2104.09864), of the type of `like`."""
+    """Cosines and sines [T, D / 4] of positions first, first + 1, ... (RoFormer, arXiv 2104.09864), of the type of `like`."""
     place = torch.arange(first, first + length, device=like.device, dtype=torch.float32)
-    speed = _THETA ** (-torch.arange(head // 2, device=like.device, dtype=torch.float32) / (head // 2))
+    speed = _THETA ** (-torch.arange(head // 4, device=like.device, dtype=torch.float32) / (head // 4))
     angle = place[:, None] * speed
     return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
 
 
 def rotated(values: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Positions laid on values [B, H, T, D]."""
-    (cos, sin), (left, right) = turn, values.chunk(2, -1)
-    return torch.cat([left * cos + right * sin, right * cos - left * sin], -1)
+    """Positions laid on the first half of each head of values [B, H, T, D]."""
+    (cos, sin), (turning, still) = turn, values.chunk(2, -1)
+    left, right = turning.chunk(2, -1)
+    return torch.cat([left * cos + right * sin, right * cos - left * sin, still], -1)
+
+
+def offset(keys: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
+    """Keys [B, H, T, D] whose second half is that of the token before. before: key [B, H, 1, D] of the token before the first
+    one, None where there is none (zeros then)."""
+    turning, still = keys.chunk(2, -1)
+    first = torch.zeros_like(still[:, :, :1]) if before is None else before.chunk(2, -1)[1]
+    return torch.cat([turning, torch.cat([first, still[:, :, :-1]], 2)], -1)
 
 
 class Block(nn.Module):
@@ -104,12 +117,13 @@ class Block(nn.Module):
 
     def forward(self, stream, memory: int, present, attend: Attend, past, turn):
         """stream [B, M + T, width], of which the first `memory` are the memory zone (0 once that has been read). past: keys and
-        values [B, H, S, D] read before, or None. turn: rotary positions of the tokens. Returns the stream and all keys and
-        values."""
+        values [B, H, S, D] read before and the key of the last token as it was before positions, or None. turn: rotary positions
+        of the tokens. Returns the stream and what is `past` from here."""
         normed = norm(stream)
         queries, keys, values = (self._split(project(normed)) for project in (self.query, self.key, self.value))
         queries, keys = norm(queries), norm(keys)
-        tokens = rotated(keys[:, :, memory:], turn)
+        last = keys[:, :, -1:]
+        tokens = rotated(offset(keys[:, :, memory:], None if past is None else past[2]), turn)
         keys = torch.cat([keys[:, :, :memory], tokens], 2) if memory else tokens
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
@@ -119,7 +133,7 @@ class Block(nn.Module):
             zone = attend(queries[:, :, :memory], keys[:, :, :memory], values[:, :, :memory], False, present)
             found = torch.cat([zone, found], 2)
         stream = stream + self.out(found.transpose(1, 2).flatten(2))
-        return stream + self.down(F.relu(self.up(norm(stream))).square()), (keys, values)
+        return stream + self.down(F.relu(self.up(norm(stream))).square()), (keys, values, last)
 
     def _split(self, projected: torch.Tensor) -> torch.Tensor:
         """[B, T, width] -> [B, H, T, D]."""
