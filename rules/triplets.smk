@@ -1,19 +1,65 @@
 # Triplets read out of prose (extraction A), for language models that learn from prose with triplets in place of old context.
 
+_MADE = f"data/generated/{PROFILE}"
+_WINDOWED = SETTINGS["windowed"]
+_EXAM_BPE = f"{_MADE}/exams.bpe.json"
 
-# Learned from split train in both cases; that split itself is read by halves, each with what the other half taught.
+
+rule make_exams:
+    output:
+        f"{_MADE}/exams.{{split}}.parquet",
+    log:
+        f"logs/{PROFILE}/make_exams.{{split}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_exams.{{split}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("make_prose.py"),
+        options=lambda wildcards: f"--exams --tokens {_WINDOWED['words'][wildcards.split]}",
+    wildcard_constraints:
+        split="train|heldout",
+    message:
+        "python code/steps/make_prose.py {params.options} --split {wildcards.split} --out {output}"
+    shell:
+        "python code/steps/make_prose.py {params.options} --split {wildcards.split} --out {output} > {log} 2>&1"
+
+
+rule train_exam_bpe:
+    input:
+        f"{_MADE}/exams.train.parquet",
+    output:
+        _EXAM_BPE,
+    log:
+        f"logs/{PROFILE}/train_exam_bpe.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_exam_bpe.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("train_bpe.py"),
+        options=f"--vocabulary {_WINDOWED['vocabulary']}",
+    message:
+        "python code/steps/train_bpe.py {params.options} --corpus {input} --out {output}"
+    shell:
+        "python code/steps/train_bpe.py {params.options} --corpus {input} --out {output} > {log} 2>&1"
+
+
+# Learned from split train of the prose in all cases; that text itself is read by halves, each with what the other half taught.
 rule extract_prose:
     input:
         encoder=f"models/{ENCODER}/loci_model.json",
         train=f"data/generated/{PROFILE}/prose.train.parquet",
-        text=f"data/generated/{PROFILE}/prose.{{split}}.parquet",
+        text=f"data/generated/{PROFILE}/{{text}}.parquet",
     output:
-        triplets=f"data/generated/{PROFILE}/extracted.{{split}}.parquet",
-        result=f"{OUT}/extraction/a.{{split}}.json",
+        triplets=f"data/generated/{PROFILE}/extracted.{{text}}.parquet",
+        result=f"{OUT}/extraction/a.{{text}}.json",
     log:
-        f"logs/{PROFILE}/extract_prose.{{split}}.log",
+        f"logs/{PROFILE}/extract_prose.{{text}}.log",
     benchmark:
-        f"{OUT}/benchmarks/extract_prose.{{split}}.tsv"
+        f"{OUT}/benchmarks/extract_prose.{{text}}.tsv"
     threads: THREADS
     resources:
         mem_mb=1800,
@@ -22,10 +68,69 @@ rule extract_prose:
         settings=settings_of("encoder"),
         options=f"--config {CONFIG}",
     wildcard_constraints:
-        split="train|heldout",
+        text="prose.train|prose.heldout|exams.heldout",
     message:
         "python code/steps/extract_prose.py {params.options} --train {input.train} --text {input.text}"
         " --out {output.triplets} --result {output.result}"
     shell:
         "python code/steps/extract_prose.py {params.options} --train {input.train} --text {input.text}"
         " --out {output.triplets} --result {output.result} > {log} 2>&1"
+
+
+rule train_windowed:
+    input:
+        corpus=f"{_MADE}/exams.train.parquet",
+        tokenizer=_EXAM_BPE,
+    output:
+        result=f"{OUT}/windowed/trained.{{arm}}.s{{seed}}.json",
+        weights=f"{OUT}/windowed/trained.{{arm}}.s{{seed}}.safetensors",
+    log:
+        f"logs/{PROFILE}/train_windowed.{{arm}}.s{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_windowed.{{arm}}.s{{seed}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=2500,
+    params:
+        code=code_of("train_windowed.py"),
+        settings=settings_of("windowed"),
+        options=f"--config {CONFIG}",
+    wildcard_constraints:
+        arm="|".join(_WINDOWED["arms"]),
+    message:
+        "python code/steps/train_windowed.py {params.options} --arm {wildcards.arm} --seed {wildcards.seed} --corpus {input.corpus}"
+        " --tokenizer {input.tokenizer} --out {output.result} --weights {output.weights}"
+    shell:
+        "python code/steps/train_windowed.py {params.options} --arm {wildcards.arm} --seed {wildcards.seed} --corpus {input.corpus}"
+        " --tokenizer {input.tokenizer} --out {output.result} --weights {output.weights} > {log} 2>&1"
+
+
+rule ask_windowed:
+    input:
+        trained=f"{OUT}/windowed/trained.{{arm}}.s{{seed}}.json",
+        weights=f"{OUT}/windowed/trained.{{arm}}.s{{seed}}.safetensors",
+        exams=f"{_MADE}/exams.heldout.parquet",
+        extracted=f"{_MADE}/extracted.exams.heldout.parquet",
+        tokenizer=_EXAM_BPE,
+    output:
+        result=f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.json",
+        answers=f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.jsonl",
+    log:
+        f"logs/{PROFILE}/ask_windowed.{{arm}}.s{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/ask_windowed.{{arm}}.s{{seed}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("ask_windowed.py"),
+        settings=settings_of("windowed"),
+        options=f"--config {CONFIG}",
+    wildcard_constraints:
+        arm="|".join(_WINDOWED["arms"]),
+    message:
+        "python code/steps/ask_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
+        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/ask_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
+        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers} > {log} 2>&1"

@@ -12,9 +12,9 @@ from loci.memories.triplet_store import TripletStore
 from loci.models.bpe import train_bpe
 from loci.models.zones import NOTHING
 from loci.worlds.prose import document
-from loci.worlds.prose_lexicon import relations
+from loci.worlds.prose_lexicon import many_valued
 
-MANY = {relation.id for relation in relations().values() if relation.many}
+MANY = many_valued()
 LENGTH = 32
 DOCUMENTS = [document(index, 0, "train") for index in range(6)]
 

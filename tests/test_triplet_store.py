@@ -8,7 +8,7 @@ import pytest
 from loci.errors import UserError
 from loci.memories.triplet_store import TripletStore, parse, text_of
 from loci.worlds.prose import document
-from loci.worlds.prose_lexicon import relations
+from loci.worlds.prose_lexicon import many_valued
 from loci.worlds.prose_records import Triplet
 
 MANY = {"speaks", "allergic_to"}
@@ -80,7 +80,7 @@ def test_text_is_read_back():
 
 def test_of_a_document_what_held_last_stands():
     """Every fact that the store gives was stated, and no later sentence of the document takes it back."""
-    many = {relation.id for relation in relations().values() if relation.many}
+    many = many_valued()
     shown = stated = 0
     for index in range(40):
         told = [triplet for sentence in document(index, 0, "train").sentences for triplet in sentence.triplets]

@@ -25,6 +25,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--tokens", type=int, default=1_000_000, help="size, ends with the document that reaches it (words)")
     parser.add_argument("--split", default="train", help="train, or heldout: names and wordings that train never shows")
+    parser.add_argument("--exams", action="store_true", help="make passages with many questions about them")
     parser.add_argument("--first", type=int, default=0, help="number of the first document")
     parser.add_argument("--seed", type=int, default=0, help="seed of facts and wordings (an integer without unit)")
     parser.add_argument("--out", type=Path, default=GENERATED / "prose.parquet", help="parquet file to write (path)")
@@ -55,7 +56,7 @@ def summary(totals: Totals, split: str, first: int, out: Path) -> str:
 def main(argv: Sequence[str] | None) -> None:
     args = parse_args(argv)
     require(args.tokens >= 1, "--tokens", f"is {args.tokens}", "ask for at least 1 word")
-    stream = documents(args.seed, args.split, args.first)
+    stream = documents(args.seed, args.split, args.first, args.exams)
     about = {"seed": str(args.seed), "split": args.split, "first": str(args.first), "held_out": _HELD_OUT}
     totals = write_documents(args.out, up_to(args.tokens, stream), about)
     print(summary(totals, args.split, args.first, args.out))

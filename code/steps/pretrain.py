@@ -25,7 +25,7 @@ from loci.models.bpe import BOS, bytes_of, canonical_of, load_bpe
 from loci.models.gpt import GPT, Shape
 from loci.models.optimisers import Optimisers
 from loci.models.packed import Packed, pack, windows_of
-from loci.models.trainer import PRECISIONS, Schedule, Told, Trainer, bits_per_byte
+from loci.models.trainer import PRECISIONS, Schedule, Told, Trainer, bits_per_byte, line_of
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_bytes, write_json
@@ -47,16 +47,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--weights", type=Path, required=True, default=argparse.SUPPRESS, help="weights to write (safetensors)")
     return parser.parse_args(argv)
-
-
-def line_of(told: Told, schedule: Schedule, tokens: int) -> str:
-    """What is known after a step of `tokens` tokens, on one line."""
-    each = told.seconds / told.step
-    return (
-        f"step {told.step}/{schedule.steps} ({told.step / schedule.steps:.1%}) | loss {told.loss:.4f} | "
-        f"gradient {told.gradient:.2f} | rate {schedule.share(told.step - 1):.2f} | {1000 * each:.0f} ms | "
-        f"{tokens / each:,.0f} tokens/s | {each * (schedule.steps - told.step):.0f} s left"
-    )
 
 
 def join_processes() -> tuple[int, int]:

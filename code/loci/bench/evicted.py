@@ -83,19 +83,34 @@ def fact_targets(window: Window, length: int) -> torch.Tensor:
     return marked
 
 
+class _Past:
+    """What stands of a document that is read on and on."""
+
+    def __init__(self, document: ReadDocument, many: Collection[str]):
+        self.document, self.store, self._sentence = document, TripletStore(many), 0
+        self._told: dict[Triplet, tuple[int, int]] = {}  # where each was said last: sentence, place in it
+
+    def before(self, start: int) -> tuple[Triplet, ...]:
+        """What stands of the sentences that ended before token `start`, the latest last; `start` never falls."""
+        while self._sentence < len(self.document.ends) and self.document.ends[self._sentence] <= start:
+            for place, triplet in enumerate(self.document.triplets[self._sentence]):
+                self.store.add(triplet)
+                self._told[self.store.canonical(triplet)] = self._sentence, place
+            self._sentence += 1
+        return tuple(sorted(self.store, key=self._told.__getitem__))
+
+
+def standing_before(document: ReadDocument, start: int, many: Collection[str]) -> tuple[Triplet, ...]:
+    """What stands of the sentences that ended before token `start`, the latest last."""
+    return _Past(document, many).before(start)
+
+
 def windows(documents: Iterable[ReadDocument], length: int, many: Collection[str]) -> list[Window]:
     """All windows of documents, each T = `length` tokens on; the last of a document may be shorter."""
     out = []
     for document in documents:
-        store, sentence = TripletStore(many), 0
-        told: dict[Triplet, tuple[int, int]] = {}  # where each was said last: sentence, place in it
-        for start in range(0, len(document.ids) - 1, length):
-            while sentence < len(document.ends) and document.ends[sentence] <= start:
-                for place, triplet in enumerate(document.triplets[sentence]):
-                    store.add(triplet)
-                    told[store.canonical(triplet)] = sentence, place
-                sentence += 1
-            out.append(Window(document, start, tuple(sorted(store, key=told.__getitem__))))
+        past = _Past(document, many)
+        out += [Window(document, start, past.before(start)) for start in range(0, len(document.ids) - 1, length)]
     return out
 
 

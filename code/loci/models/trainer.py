@@ -55,6 +55,16 @@ class Told:
     seconds: float
 
 
+def line_of(told: Told, schedule: Schedule, tokens: int) -> str:
+    """What is known after a step of `tokens` tokens, on one line."""
+    each = told.seconds / told.step
+    return (
+        f"step {told.step}/{schedule.steps} ({told.step / schedule.steps:.1%}) | loss {told.loss:.4f} | "
+        f"gradient {told.gradient:.2f} | rate {schedule.share(told.step - 1):.2f} | {1000 * each:.0f} ms | "
+        f"{tokens / each:,.0f} tokens/s | {each * (schedule.steps - told.step):.0f} s left"
+    )
+
+
 class Trainer:
     """A model, where its batches come from, and what moves its weights.
 

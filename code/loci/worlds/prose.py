@@ -12,27 +12,29 @@ from collections.abc import Iterator
 from itertools import count
 
 from loci.worlds.checks import require
+from loci.worlds.prose_exams import KIND, exam
 from loci.worlds.prose_kinds import KINDS
 from loci.worlds.prose_records import NOVELTIES, SPLITS, Document
 
 
-def document(index: int, seed: int, split: str) -> Document:
-    """Document number `index` of a split, the same whichever others are made.
+def document(index: int, seed: int, split: str, exams: bool = False) -> Document:
+    """Document number `index` of a split, the same whichever others are made. exams: a passage with questions about it.
 
     Raises UserError for a negative index or an unknown split.
     """
     _check(index, split)
-    rng = random.Random(f"prose:{seed}:{split}:{index}")
+    of = "exam" if exams else "prose"
+    rng = random.Random(f"{of}:{seed}:{split}:{index}")
     novel = "none" if split == "train" else NOVELTIES[index % len(NOVELTIES)]
-    kind = rng.choice(tuple(KINDS))
-    sentences = KINDS[kind](rng, novel in ("names", "both"), novel in ("wordings", "both"))
+    kind = KIND if exams else rng.choice(tuple(KINDS))
+    sentences = (exam if exams else KINDS[kind])(rng, novel in ("names", "both"), novel in ("wordings", "both"))
     return Document(f"{split}-{seed}-{index:08d}", kind, novel, tuple(sentences))
 
 
-def documents(seed: int, split: str, first: int = 0) -> Iterator[Document]:
+def documents(seed: int, split: str, first: int = 0, exams: bool = False) -> Iterator[Document]:
     """All documents from number `first` on, without end. Raises UserError, at once, as `document` does."""
     _check(first, split)
-    return (document(index, seed, split) for index in count(first))
+    return (document(index, seed, split, exams) for index in count(first))
 
 
 def _check(index: int, split: str) -> None:

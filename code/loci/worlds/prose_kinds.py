@@ -5,7 +5,7 @@ carries the year named last, so that a reader can always know it.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from loci.worlds.chance import between, pick
@@ -31,12 +31,12 @@ _QUESTIONS = (3, 8)
 class _Maker:
     """What all kinds share: one world, one writer, one teller."""
 
-    def __init__(self, rng: random.Random, names_held: bool, wordings_held: bool, tense: int):
+    def __init__(self, rng: random.Random, names_held: bool, wordings_held: bool, tense: int, periods: Sequence[int]):
         self.rng = rng
         self.world = World(rng, names_held)
         self.writer = Writer(self.world, rng, wordings_held, tense)
         self.teller = Teller(self.world, self.writer, rng)
-        self.periods = pick(rng, _PERIODS)
+        self.periods = pick(rng, periods)
 
     def part(self, period: int) -> None:
         """The sentences of one part, after its opening."""
@@ -62,10 +62,11 @@ class _Maker:
         return years
 
 
-def tell(kind: str, rng: random.Random, names_held: bool, wordings_held: bool) -> Teller:
-    """Tell a whole document of a kind of `TELLINGS`; its text stands in the teller's writer."""
+def tell(kind: str, rng: random.Random, names_held: bool, wordings_held: bool, periods: Sequence[int] = _PERIODS) -> Teller:
+    """Tell a whole document of a kind of `TELLINGS`; its text stands in the teller's writer. periods: numbers of parts that it
+    may have, each as likely as another."""
     how, tense = TELLINGS[kind]
-    maker = _Maker(rng, names_held, wordings_held, tense)
+    maker = _Maker(rng, names_held, wordings_held, tense, periods)
     how(maker)
     return maker.teller
 

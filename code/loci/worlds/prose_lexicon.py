@@ -83,6 +83,12 @@ def relations() -> dict[str, Relation]:
 
 
 @cache
+def many_valued() -> frozenset[str]:
+    """Ids of the relations that can have several objects at a time."""
+    return frozenset(relation.id for relation in relations().values() if relation.many)
+
+
+@cache
 def relations_of(kind: str) -> tuple[Relation, ...]:
     """The relations whose subject is of that kind."""
     return tuple(relation for relation in relations().values() if relation.subject == kind)

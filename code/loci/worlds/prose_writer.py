@@ -26,7 +26,7 @@ class Writer:
     """Sentences of one document, in the order in which they are written.
 
     `held` picks the side of the split for wordings, `tense` is PRESENT or PAST. `speaker` and `listener` are "I" and "you"; None
-    in a narrative. With `formal`, everybody has the full name.
+    in a narrative. With `formal`, everybody has the full name; with `copied`, short answers begin as the object does in the text.
     """
 
     def __init__(self, world: World, rng: random.Random, held: bool, tense: int):
@@ -35,6 +35,7 @@ class Writer:
         self.speaker: Entity | None = None
         self.listener: Entity | None = None
         self.formal = False
+        self.copied = False  # whether short answers are spelt as the object is in the text
         self.recent: Entity | None = None  # the last one named that has facts of its own, for a text to move on to
         self._label = ""  # in front of the next sentence and part of it: who speaks
         self._lead = ""  # between the next sentence and the one before
@@ -92,7 +93,7 @@ class Writer:
 
     def short(self, relation: Relation, slots: Slots, triplets: tuple[Triplet, ...], stop: str = "") -> None:
         """An answer that is no sentence: the object alone."""
-        self.add(self._render(relation.short.parts, self._mentions(slots)) + stop, triplets)
+        self.add(self._render(relation.short.parts, self._mentions(slots)) + stop, triplets, self.copied)
         self._note(slots)
 
     def plain(self, source: str, subject: Entity | None = None, opening: str = "", **values: object) -> None:
@@ -107,9 +108,10 @@ class Writer:
         """Note that these have been named in full."""
         self._known.update(entity.name for entity in people)
 
-    def add(self, text: str, triplets: tuple[Triplet, ...]) -> None:
-        """Append a finished sentence."""
-        self.sentences.append(Sentence(f"{self._label}{text[0].upper()}{text[1:]}", triplets, self._lead))
+    def add(self, text: str, triplets: tuple[Triplet, ...], as_it_is: bool = False) -> None:
+        """Append a finished sentence, with a capital unless it stays as it is."""
+        text = text if as_it_is else f"{text[0].upper()}{text[1:]}"
+        self.sentences.append(Sentence(f"{self._label}{text}", triplets, self._lead))
         self._label, self._lead = "", " "
         for triplet in triplets:
             self._stated[triplet.subject, triplet.relation, triplet.object] = len(self.sentences)

@@ -1,0 +1,69 @@
+"""The arms of the comparison of memories for evicted text: one decoder, a window of raw tokens, and what stands in front of it.
+
+nothing    raw tokens alone
+open       triplets, by the tokens of their parts
+pooled     the mean of every `each` evicted tokens
+summary    a learnt vector for every `each` evicted tokens
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from loci.bench.evicted import Parts, Remembered
+from loci.errors import UserError
+from loci.models.attention import Attend, sdpa
+from loci.models.gpt import GPT, Shape
+from loci.models.zones import OpenTriplets, Pooled, Summary
+
+ZONES = ("nothing", "open", "pooled", "summary")
+LONGEST = 8  # tokens of a triplet's part
+_DROPPED = 0.1  # of the windows are trained without any triplet, and as many of the others' triplets are missing
+
+
+@dataclass(frozen=True)
+class Arm:
+    """window: raw tokens. zone: one of `ZONES`. most: triplets, or evicted tokens, that it holds. each: tokens a vector."""
+
+    window: int
+    zone: str = "nothing"
+    most: int = 0
+    each: int = 1
+
+    def __post_init__(self) -> None:
+        if self.zone not in ZONES:
+            raise UserError(f"arms: zone {self.zone}", "is not known", f"use one of {', '.join(ZONES)}")
+        if self.window < 1 or self.each < 1 or (self.most < self.each) != (self.zone == "nothing"):
+            what = f"window {self.window}, most {self.most}, each {self.each} of zone {self.zone}"
+            raise UserError("arms", f"{what} do not fit", "give a window, and of a zone what it holds")
+
+    @property
+    def positions(self) -> int:
+        """Positions of the attention window, the memory zone included."""
+        return self.window + self.most // self.each
+
+    def remembered(self, training: bool) -> Remembered:
+        """What is remembered of evicted text; while training, triplets are left out at random."""
+        if self.zone == "nothing":
+            return Remembered("nothing", 0)
+        if self.zone != "open":
+            return Remembered("tokens", self.most)
+        return Remembered("triplets", self.most, _DROPPED * training, _DROPPED * training)
+
+    def model(self, depth: int, vocabulary: int, seed: int, attend: Attend = sdpa) -> GPT:
+        """A new model; what arms share is drawn alike."""
+        shape = Shape.of_depth(depth, vocabulary, self.window)
+        torch.manual_seed(seed)
+        zone: nn.Module | None = None
+        if self.zone == "open":
+            zone = OpenTriplets(shape.width, LONGEST)
+        elif self.zone != "nothing":
+            zone = {"pooled": Pooled, "summary": Summary}[self.zone](shape.width, self.each)
+        torch.manual_seed(seed)
+        return GPT(shape, zone=zone, attend=attend)
+
+
+def parts_of(tokenizer) -> Parts:
+    """Triplets as ids for the open encoder."""
+    return Parts(tokenizer, LONGEST)

@@ -1,0 +1,103 @@
+"""Exams put to an arm: greedy answers, and nats of the tokens that name facts.
+
+What stands in a zone of triplets can be other than it should be (contents):
+
+    right     what stands of the evicted text
+    other     what stands of another document's
+    none      nothing
+    noisy     right, a share of the objects exchanged for other objects of the same relation
+    latestN   the latest N of what is right
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import torch
+from tokenizers import Tokenizer
+
+from loci.bench.arms import Arm, parts_of
+from loci.bench.evicted import ReadDocument, Window, batch_of, fact_targets, windows
+from loci.bench.exams import Posed
+from loci.errors import UserError
+from loci.models.gpt import GPT
+from loci.worlds.prose_lexicon import many_valued
+from loci.worlds.prose_records import Triplet
+
+_BATCH = 64
+_NOISE = 0.3  # of the triplets
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What stands in the zone. others: document -> what stands of it, by which right triplets are exchanged."""
+
+    name: str
+    others: Mapping[str, tuple[Triplet, ...]]
+
+    def of(self, window: Window, at: int) -> Window:
+        """A window with its contents; `at` numbers the windows."""
+        right = window.standing
+        if self.name == "right":
+            return window
+        if self.name == "none":
+            return replace(window, standing=())
+        if self.name == "other":
+            names = [name for name in self.others if name != window.document.doc_id]
+            return replace(window, standing=self.others[names[at % len(names)]])
+        if self.name == "noisy":
+            rng = random.Random(f"noise:{window.document.doc_id}:{at}")
+            return replace(window, standing=tuple(self._exchanged(one, rng) for one in right))
+        if self.name.startswith("latest") and self.name[6:].isdigit() and int(self.name[6:]):
+            return replace(window, standing=right[-int(self.name[6:]) :])
+        raise UserError(f"contents {self.name}", "are not known", "use right, other, none, noisy or latest4")
+
+    def _exchanged(self, triplet: Triplet, rng: random.Random) -> Triplet:
+        if rng.random() >= _NOISE:
+            return triplet
+        same = [one.object for other in self.others.values() for one in other if one.relation == triplet.relation]
+        same = [name for name in same if name != triplet.object]
+        return replace(triplet, object=rng.choice(same)) if same else triplet
+
+
+@torch.no_grad()
+def answers(model: GPT, arm: Arm, asked: Sequence[Posed], contents: Contents, tokenizer: Tokenizer, most: int) -> list[str]:
+    """What is said to each question, to the first line break or `most` tokens."""
+    seen = [contents.of(one.seen(arm.window, many_valued()), at) for at, one in enumerate(asked)]
+    lengths = [len(window.document.ids) - window.start for window in seen]
+    parts, how, out = parts_of(tokenizer), arm.remembered(False), [""] * len(asked)
+    for _, alike in groupby(sorted(range(len(asked)), key=lengths.__getitem__), key=lengths.__getitem__):
+        chosen = list(alike)
+        for start in range(0, len(chosen), _BATCH):
+            part = chosen[start : start + _BATCH]
+            memory = batch_of([seen[at] for at in part], arm.window, how, parts).memory
+            tokens = torch.tensor([seen[at].document.ids[seen[at].start :] for at in part])
+            for at, ids in zip(part, model.generate(tokens, most, memory).tolist(), strict=True):
+                out[at] = tokenizer.decode(ids).strip(" ").split("\n")[0].strip()
+    return out
+
+
+@torch.no_grad()
+def nats_by_token(
+    model: GPT, arm: Arm, documents: Sequence[ReadDocument], contents: Contents, tokenizer: Tokenizer
+) -> Iterator[dict]:
+    """For each document: nats and number of the tokens that name facts which stood when their window began, and of all others.
+
+    The facts that count are those that stand of a window of `arm.window` tokens.
+    """
+    parts, how = parts_of(tokenizer), arm.remembered(False)
+    for number, document in enumerate(documents):
+        found = windows([document], arm.window, many_valued())
+        given = batch_of([contents.of(window, number + at) for at, window in enumerate(found)], arm.window, how, parts)
+        learnt = given.targets >= 0
+        named = torch.stack([fact_targets(window, arm.window) for window in found])[learnt]
+        losses = model.loss(given.tokens, given.targets, given.memory)
+        facts, others = losses[named], losses[~named]
+        yield {
+            "doc_id": document.doc_id,
+            "fact_nats": facts.sum().item(),
+            "fact_tokens": len(facts),
+            "other_nats": others.sum().item(),
+            "other_tokens": len(others),
+        }
