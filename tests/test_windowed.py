@@ -5,10 +5,12 @@ import random
 from collections import Counter
 
 import pytest
+import torch
 import yaml
 from steps_path import load_step
 
-from loci.bench.arms import Arm
+from loci.bench.arms import Arm, parts_of
+from loci.bench.evicted import Remembered, Windows, answer_targets, read, windows
 from loci.bench.exam_asking import Contents
 from loci.bench.exams import posed
 from loci.config import load_config
@@ -109,6 +111,39 @@ def test_what_is_evicted_is_what_no_window_shows(tokenizer):
     silent = exam_of(first, filler, question="What does Ada Garde drink?", answer="Not mentioned.")
     (one,) = posed(silent, tokenizer)
     assert one.kind == "silent" and len(one.accepted) > 1 and tokenizer.decode(list(one.text.ids[1 : one.told])) == first[0]
+
+
+def test_answers_are_where_they_are_read(tokenizer):
+    for one in EXAMS[:20]:
+        made = read(one, tokenizer)
+        wanted = [f" {answer_of(one.sentences[asked.sentence + 1])}" for asked in questions_of(one)]
+        found = [tokenizer.decode(list(made.ids[first : first + count])) for first, count in made.answers]
+        assert [text.rstrip("\n") for text in found] == wanted
+        assert all(text.endswith("\n") for text in found[:-1]) and len(found) > 3
+        marked = {
+            window.start + 1 + at
+            for window in windows([made], 32, many_valued())
+            for at in answer_targets(window, 32).nonzero().flatten().tolist()
+        }
+        assert marked == {token for first, count in made.answers for token in range(first, first + count)}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_answers_have_their_share_of_the_loss(tokenizer, share):
+    found = windows([read(one, tokenizer) for one in EXAMS[:20]], 64, many_valued())
+    batch = Windows(found, 64, 8, Remembered("nothing", 0), parts_of(tokenizer), 0, share).next()
+    alike = Windows(found, 64, 8, Remembered("nothing", 0), parts_of(tokenizer), 0).next()
+    assert alike.weights is None and torch.equal(alike.targets, batch.targets)
+    rows = {window.document.ids[window.start : window.start + 65]: window for window in found}
+    read_ = [
+        tuple(tokens[: (wanted >= 0).sum()].tolist()) + (int(wanted[wanted >= 0][-1]),)
+        for tokens, wanted in zip(batch.tokens, batch.targets, strict=True)
+    ]
+    marked = torch.stack([answer_targets(rows[one], 64) for one in read_])
+    assert torch.isclose(batch.weights[marked].sum(), torch.tensor(share)) and torch.isclose(
+        batch.weights.sum(), torch.tensor(1.0)
+    )
+    assert not batch.weights[batch.targets < 0].any() and len(set(batch.weights[marked].tolist())) == 1
 
 
 def test_contents_of_the_zone(tokenizer):

@@ -19,7 +19,7 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import use_threads
 from loci.models.bpe import load_bpe
-from loci.models.optimisers import Optimisers
+from loci.models.optimisers import Optimisers, Rates
 from loci.models.trainer import Schedule, Told, Trainer, line_of
 from loci.paths import GENERATED
 from loci.provenance import Provenance
@@ -74,12 +74,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Windows at the ends of documents are shorter: how much of a batch is text differs a little from arm to arm.
     documents = list(enough(args.corpus, tokenizer, about["steps"] * about["batch_tokens"]))
     found, size = windows(documents, arm.window, many_valued()), about["batch_tokens"] // arm.window
-    source = Windows(found, arm.window, size, arm.remembered(True), parts_of(tokenizer), args.seed)
-    relevant = {"name": args.arm, "arm": asdict(arm), **{name: about[name] for name in ("depth", "steps", "batch_tokens")}}
+    source = Windows(found, arm.window, size, arm.remembered(True), parts_of(tokenizer), args.seed, about["answers"])
+    names = ("depth", "steps", "batch_tokens", "answers", "rates")
+    relevant = {"name": args.arm, "arm": asdict(arm), **{name: about[name] for name in names}}
     files = {name: sha256_file(path) for name, path in (("corpus", args.corpus), ("tokenizer", args.tokenizer))}
     owned = {**relevant, **files, "seed": args.seed}
     shards = Shards(Path(__file__), owned, args.out.parent / "work")
-    trainer = Trainer(model, source, Optimisers(model, "muon"), owned)
+    trainer = Trainer(model, source, Optimisers(model, "muon", Rates(**about["rates"])), owned)
     seconds: list[float] = []
 
     def tell(told: Told) -> None:

@@ -7,7 +7,7 @@ window began) can stand in the memory zone, or its tokens can. Each token of a d
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from tokenizers import Tokenizer
@@ -17,19 +17,22 @@ from loci.memories.triplet_store import TripletStore
 from loci.models.bpe import BOS
 from loci.models.packed import Batch
 from loci.models.zones import NOTHING, OldTokens, TripletIds
+from loci.worlds.prose_exams import ANSWER
 from loci.worlds.prose_records import Document, Triplet
 
 
 @dataclass(frozen=True)
 class ReadDocument:
     """ids: token ids, <|bos|> first. ends: for each sentence, the number of tokens up to its end. triplets: of each sentence.
-    mentions: (first token, number of tokens, gold triplet) wherever a sentence names the object of a fact that holds."""
+    mentions: (first token, number of tokens, gold triplet) wherever a sentence names the object of a fact that holds. answers:
+    (first token, number of tokens) of what is answered in an exam, the line break behind it included."""
 
     doc_id: str
     ids: tuple[int, ...]
     ends: tuple[int, ...]
     triplets: tuple[tuple[Triplet, ...], ...]
     mentions: tuple[tuple[int, int, Triplet], ...]
+    answers: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,14 @@ def read(document: Document, tokenizer: Tokenizer, extracted: Sequence[Sequence[
         raise UserError(document.doc_id, f"has {len(ends)} sentences, extracted are {len(triplets)}", "extract again")
     ids = (tokenizer.token_to_id(BOS), *encoded.ids)
     found = tuple(_mentions(document, offsets))
-    return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets), found)
+    firsts = [first for first, _ in offsets]
+    answers = [
+        # The first token begins with the blank behind the label: <|bos|> stands before all of them.
+        (first := bisect_right(firsts, start + len(ANSWER) - 1), min(end + 1, len(ids)) - first)
+        for sentence, (start, _), end in zip(document.sentences, document.spans(), ends, strict=True)
+        if sentence.text.startswith(ANSWER)
+    ]
+    return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets), found, tuple(answers))
 
 
 def _mentions(document: Document, offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Triplet]]:
@@ -80,6 +90,15 @@ def fact_targets(window: Window, length: int) -> torch.Tensor:
         if (triplet.subject, triplet.relation, triplet.object) in standing:
             begin = first - 1 - window.start  # the target at position t is token t + 1
             marked[max(0, begin) : max(0, min(length, begin + count))] = True
+    return marked
+
+
+def answer_targets(window: Window, length: int) -> torch.Tensor:
+    """Targets of a window that answer a question of an exam: bool [T]."""
+    marked = torch.zeros(length, dtype=torch.bool)
+    for first, count in window.document.answers:
+        begin = first - 1 - window.start
+        marked[max(0, begin) : max(0, min(length, begin + count))] = True
     return marked
 
 
@@ -202,13 +221,23 @@ def _kept(standing: Sequence[Triplet], how: Remembered, rng: random.Random | Non
 
 
 class Windows:
-    """Windows as training batches, in a new order each epoch (a `Source`). size: windows a batch."""
+    """Windows as training batches, in a new order each epoch (a `Source`). size: windows a batch. answers: share of the loss that
+    answers have together; None: all tokens count alike."""
 
-    def __init__(self, found: list[Window], length: int, size: int, how: Remembered, parts: Parts, seed: int):
+    def __init__(
+        self,
+        found: list[Window],
+        length: int,
+        size: int,
+        how: Remembered,
+        parts: Parts,
+        seed: int,
+        answers: float | None = None,
+    ):
         if len(found) < size:
             raise UserError("corpus", f"has {len(found)} windows, a batch takes {size}", "make it with more words")
         self.found, self.length, self.size = found, length, size
-        self.how, self.parts, self.seed = how, parts, seed
+        self.how, self.parts, self.seed, self.answers = how, parts, seed, answers
         self.position = {"epoch": 0, "batch": 0}
         self._order: tuple[int, list[int]] = (-1, [])
 
@@ -222,4 +251,13 @@ class Windows:
             self._order = epoch, torch.randperm(len(self.found), generator=generator).tolist()
         self.position = {"epoch": epoch, "batch": at + 1}
         chosen = [self.found[one] for one in self._order[1][at * self.size : (at + 1) * self.size]]
-        return batch_of(chosen, self.length, self.how, self.parts, random.Random(f"left out:{self.seed}:{epoch}:{at}"))
+        batch = batch_of(chosen, self.length, self.how, self.parts, random.Random(f"left out:{self.seed}:{epoch}:{at}"))
+        return batch if self.answers is None else replace(batch, weights=self._weights(chosen, batch.targets >= 0))
+
+    def _weights(self, chosen: Sequence[Window], learnt: torch.Tensor) -> torch.Tensor | None:
+        """Weights [B, T] that give all answers of a batch their share; None where it has none, or nothing else."""
+        answers = torch.stack([answer_targets(window, self.length) for window in chosen]) & learnt
+        others = learnt & ~answers
+        if not answers.any() or not others.any():
+            return None
+        return answers * (self.answers / answers.sum()) + others * ((1 - self.answers) / others.sum())

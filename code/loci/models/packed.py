@@ -17,11 +17,12 @@ _CHUNK = 1000  # documents given to the tokenizer at once
 @dataclass(frozen=True)
 class Batch:
     """tokens int64 [B, T]; targets int64 [B, T], -1 for what is not learnt; what is remembered in front of the tokens, as the
-    model's zone takes it, or None."""
+    model's zone takes it, or None; how much each target counts, float [B, T], or None where all count alike."""
 
     tokens: torch.Tensor
     targets: torch.Tensor
     memory: object = None
+    weights: torch.Tensor | None = None
 
 
 class Source(Protocol):

@@ -1,7 +1,8 @@
 """One trainer for every model that is trained from scratch.
 
-A step: a batch, the mean loss of its targets, gradients clipped, one move of the optimisers. The rates warm up, stay, and cool
-down in a line. On a CPU the same seed gives the same bytes, also when the run was killed and goes on from its last checkpoint.
+A step: a batch, the mean loss of its targets (weighted, if the batch says so), gradients clipped, one move of the optimisers. The
+rates warm up, stay, and cool down in a line. On a CPU the same seed gives the same bytes, also when the run was killed and goes
+on from its last checkpoint.
 Under torchrun every process takes its share of a batch and gradients are averaged.
 """
 
@@ -120,7 +121,11 @@ class Trainer:
 
     def _mean_loss(self, batch: Batch) -> torch.Tensor:
         with autocast(self.model, self.precision):
-            return self.model.loss(batch.tokens, batch.targets, batch.memory).mean()
+            losses = self.model.loss(batch.tokens, batch.targets, batch.memory)
+            if batch.weights is None:
+                return losses.mean()
+            weights = batch.weights[batch.targets >= 0]
+            return (losses * weights).sum() / weights.sum()
 
     def _averaged(self, loss: torch.Tensor) -> float:
         """Average gradients and the loss over all processes."""

@@ -24,7 +24,7 @@ from loci.worlds.prose_writer import LINE, PARAGRAPH
 
 SETS = ("fact", "update", "past", "confusion", "yes_no", "silent", "verbatim")
 KIND = "exam"
-_QUESTION, _ANSWER = "Question: ", "Answer: "
+_QUESTION, ANSWER = "Question: ", "Answer: "
 _WORDS = 130  # of a passage at most
 _PERIODS = (1, 2, 2, 3)  # parts of a passage
 _ASKED = (6, 10)  # questions about facts
@@ -68,7 +68,7 @@ def _ask_verbatim(teller: Teller, passage: tuple[Sentence, ...]) -> None:
         start, text = pick(teller.rng, plain)
         teller.writer.separate(PARAGRAPH, _QUESTION)
         teller.writer.add(pick(teller.rng, frames()["verbatim"]).replace("{W}", start), ())
-        teller.writer.separate(LINE, _ANSWER)
+        teller.writer.separate(LINE, ANSWER)
         teller.writer.add(text.removeprefix(start).strip(), (), as_it_is=True)
 
 
@@ -90,7 +90,7 @@ def passage_of(document: Document) -> tuple[Sentence, ...]:
 
 def answer_of(sentence: Sentence) -> str:
     """What an answer says, without its label."""
-    return sentence.text.removeprefix(_ANSWER)
+    return sentence.text.removeprefix(ANSWER)
 
 
 def questions_of(document: Document) -> list[Asked]:
