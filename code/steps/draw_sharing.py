@@ -74,7 +74,7 @@ def draw_tenants(exact, leaks, ledger: Ledger, base: str) -> None:
     exact.set(xscale="log", ylim=(-0.03, 1.03), ylabel="own facts exact")
     exact.set_title(f"users of one table (n = {n} at {sizes[-1]:,})", fontsize=7)
     leaks.set(xscale="log", ylim=(-0.03, 1.03), ylabel="another's canary said", xlabel="users who share the table")
-    exact.legend(fontsize=5.5, loc="center left")
+    exact.legend(fontsize=5.5, loc="center right")
     leaks.legend(fontsize=5.5, loc="center right", title="asked for a canary", title_fontsize=5.5)
 
 
