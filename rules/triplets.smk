@@ -17,7 +17,7 @@ rule make_exams:
         mem_mb=1000,
     params:
         code=code_of("make_prose.py"),
-        options=lambda wildcards: f"--exams --tokens {_WINDOWED['words'][wildcards.split]}",
+        options=lambda wildcards: f"--exams {_WINDOWED['exams']} --tokens {_WINDOWED['words'][wildcards.split]}",
     wildcard_constraints:
         split="train|heldout",
     message:

@@ -10,7 +10,7 @@ from loci.worlds.prose import documents
 from loci.worlds.prose_records import Document
 
 _EVERY = 4
-_CACHED = ("relations", "relations_of", "changing_of", "pool", "stable_object")
+_CACHED = ("relations", "relations_of", "pool", "stable_object")
 
 
 def inner_documents(split: str, count: int, seed: int, rotation: int = 1) -> list[Document]:

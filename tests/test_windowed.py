@@ -20,12 +20,12 @@ from loci.paths import CONFIG
 from loci.results import read_jsonl, read_result
 from loci.worlds.extracted_files import write_extracted
 from loci.worlds.prose import document
-from loci.worlds.prose_exams import SETS, answer_of, passage_of, questions_of
+from loci.worlds.prose_exams import OF, SETS, answer_of, passage_of, questions_of
 from loci.worlds.prose_files import read_documents
 from loci.worlds.prose_lexicon import many_valued, relations
 from loci.worlds.prose_records import Document, Sentence, Triplet
 
-EXAMS = [document(at, 5, "train", exams=True) for at in range(120)]
+EXAMS = [document(at, 5, "train", "all") for at in range(120)]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,19 @@ def tokenizer():
 
 
 def test_exams_are_the_same_every_time_and_other_than_prose():
-    assert document(3, 5, "train", exams=True) == EXAMS[3] != document(4, 5, "train", exams=True)
+    assert document(3, 5, "train", "all") == EXAMS[3] != document(4, 5, "train", "all")
     assert {one.kind for one in EXAMS} == {"exam"} and document(3, 5, "train").kind != "exam"
+
+
+def test_exams_of_people_tell_of_nothing_else():
+    few = [document(at, 5, "train", "people") for at in range(80)]
+    told = {triplet.relation for one in few for sentence in one.sentences for triplet in sentence.triplets}
+    assert (
+        told == OF["people"][1]
+        and len({triplet.relation for one in EXAMS for each in one.sentences for triplet in each.triplets}) > 35
+    )
+    counts = Counter(asked.set for one in few for asked in questions_of(one))
+    assert counts.keys() == set(SETS) and len({one.text for one in few}) == 80
 
 
 def test_every_question_has_its_answer_and_its_set():
@@ -189,7 +200,7 @@ def files(tmp_path_factory):
     (out / "small.yaml").write_text(yaml.safe_dump(settings))
     for split, words in (("train", 12_000), ("heldout", 2500)):
         load_step("make_prose").main(
-            ["--exams", "--tokens", str(words), "--split", split, "--out", str(out / f"{split}.parquet")]
+            ["--exams", "people", "--tokens", str(words), "--split", split, "--out", str(out / f"{split}.parquet")]
         )
     load_step("train_bpe").main(["--corpus", str(out / "train.parquet"), "--vocabulary", "400", "--out", str(out / "bpe.json")])
     rng = random.Random(0)

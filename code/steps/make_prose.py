@@ -14,6 +14,7 @@ from loci.errors import run_step
 from loci.paths import GENERATED
 from loci.worlds.checks import require
 from loci.worlds.prose import documents
+from loci.worlds.prose_exams import OF
 from loci.worlds.prose_files import Totals, write_documents
 from loci.worlds.prose_lexicon import HELD_EVERY
 from loci.worlds.prose_records import Document
@@ -25,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--tokens", type=int, default=1_000_000, help="size, ends with the document that reaches it (words)")
     parser.add_argument("--split", default="train", help="train, or heldout: names and wordings that train never shows")
-    parser.add_argument("--exams", action="store_true", help="make passages with many questions about them")
+    parser.add_argument("--exams", choices=OF, default="", help="make passages with many questions about them")
     parser.add_argument("--first", type=int, default=0, help="number of the first document")
     parser.add_argument("--seed", type=int, default=0, help="seed of facts and wordings (an integer without unit)")
     parser.add_argument("--out", type=Path, default=GENERATED / "prose.parquet", help="parquet file to write (path)")

@@ -19,6 +19,7 @@ from loci.models.zones import OpenTriplets, Pooled, Summary
 
 ZONES = ("nothing", "open", "pooled", "summary")
 LONGEST = 8  # tokens of a triplet's part
+_ALIKE = 0.12  # the head begins as so much of the embedding: what is attended to can be said from the start
 _DROPPED = 0.1  # of the windows are trained without any triplet, and as many of the others' triplets are missing
 
 
@@ -61,7 +62,10 @@ class Arm:
         elif self.zone != "nothing":
             zone = {"pooled": Pooled, "summary": Summary}[self.zone](shape.width, self.each)
         torch.manual_seed(seed)
-        return GPT(shape, zone=zone, attend=attend)
+        model = GPT(shape, zone=zone, attend=attend)
+        with torch.no_grad():
+            model.head.weight.copy_(_ALIKE * model.embedding.weight)
+        return model
 
 
 def parts_of(tokenizer) -> Parts:

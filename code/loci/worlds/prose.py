@@ -12,31 +12,33 @@ from collections.abc import Iterator
 from itertools import count
 
 from loci.worlds.checks import require
-from loci.worlds.prose_exams import KIND, exam
+from loci.worlds.prose_exams import KIND, OF, exam
 from loci.worlds.prose_kinds import KINDS
 from loci.worlds.prose_records import NOVELTIES, SPLITS, Document
 
 
-def document(index: int, seed: int, split: str, exams: bool = False) -> Document:
-    """Document number `index` of a split, the same whichever others are made. exams: a passage with questions about it.
+def document(index: int, seed: int, split: str, exams: str = "") -> Document:
+    """Document number `index` of a split, the same whichever others are made. exams: a passage with questions
+    about it, of one of `prose_exams.OF`.
 
     Raises UserError for a negative index or an unknown split.
     """
-    _check(index, split)
-    of = "exam" if exams else "prose"
-    rng = random.Random(f"{of}:{seed}:{split}:{index}")
+    _check(index, split, exams)
+    rng = random.Random(f"{f'exam:{exams}' if exams else 'prose'}:{seed}:{split}:{index}")
     novel = "none" if split == "train" else NOVELTIES[index % len(NOVELTIES)]
     kind = KIND if exams else rng.choice(tuple(KINDS))
-    sentences = (exam if exams else KINDS[kind])(rng, novel in ("names", "both"), novel in ("wordings", "both"))
+    held = novel in ("names", "both"), novel in ("wordings", "both")
+    sentences = exam(rng, *held, exams) if exams else KINDS[kind](rng, *held)
     return Document(f"{split}-{seed}-{index:08d}", kind, novel, tuple(sentences))
 
 
-def documents(seed: int, split: str, first: int = 0, exams: bool = False) -> Iterator[Document]:
+def documents(seed: int, split: str, first: int = 0, exams: str = "") -> Iterator[Document]:
     """All documents from number `first` on, without end. Raises UserError, at once, as `document` does."""
-    _check(first, split)
+    _check(first, split, exams)
     return (document(index, seed, split, exams) for index in count(first))
 
 
-def _check(index: int, split: str) -> None:
+def _check(index: int, split: str, exams: str) -> None:
     require(index >= 0, "first document", f"is {index}", "count documents from 0")
     require(split in SPLITS, "split", f"'{split}' is not known", f"use one of {', '.join(SPLITS)}")
+    require(exams in ("", *OF), "exams", f"of '{exams}' are not known", f"use one of {', '.join(OF)}")

@@ -24,6 +24,17 @@ from loci.worlds.prose_writer import LINE, PARAGRAPH
 
 SETS = ("fact", "update", "past", "confusion", "yes_no", "silent", "verbatim")
 KIND = "exam"
+# What exams can be of: kinds of text, and relations that it tells of (None: all). A small model learns to read the first in about
+# two million tokens, all of it in many more (docs/LOG.md).
+OF: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
+    "people": (
+        ("notes",),
+        frozenset(
+            ("born_in", "lives_in", "works_as", "studied", "usual_drink", "favourite_dish", "plays", "practises"),
+        ),
+    ),
+    "all": (tuple(TELLINGS), None),
+}
 _QUESTION, ANSWER = "Question: ", "Answer: "
 _WORDS = 130  # of a passage at most
 _PERIODS = (1, 2, 2, 3)  # parts of a passage
@@ -33,11 +44,12 @@ _LEAST = 6  # words of a sentence that is asked for
 _VERBATIM_RATE = 0.5  # of the passages are asked for a sentence
 
 
-def exam(rng: random.Random, names_held: bool, wordings_held: bool) -> list[Sentence]:
-    """A passage of any kind, then questions with their answers, as two labelled lines each; everybody has the full name."""
-    kind = pick(rng, tuple(TELLINGS))
+def exam(rng: random.Random, names_held: bool, wordings_held: bool, of: str) -> list[Sentence]:
+    """A passage, then questions with their answers, as two labelled lines each; everybody has the full name. of: one of `OF`."""
+    kinds, about = OF[of]
+    kind = pick(rng, kinds)
     while True:
-        teller = tell(kind, rng, names_held, wordings_held, _PERIODS)
+        teller = tell(kind, rng, names_held, wordings_held, _PERIODS, about)
         words = sum(len(sentence.text.split()) for sentence in teller.writer.sentences)
         if words <= _WORDS and teller.world.known:
             break

@@ -31,12 +31,10 @@ _QUESTIONS = (3, 8)
 class _Maker:
     """What all kinds share: one world, one writer, one teller."""
 
-    def __init__(self, rng: random.Random, names_held: bool, wordings_held: bool, tense: int, periods: Sequence[int]):
-        self.rng = rng
-        self.world = World(rng, names_held)
-        self.writer = Writer(self.world, rng, wordings_held, tense)
-        self.teller = Teller(self.world, self.writer, rng)
-        self.periods = pick(rng, periods)
+    def __init__(self, world: World, writer: Writer, periods: Sequence[int]):
+        self.rng, self.world, self.writer = world.rng, world, writer
+        self.teller = Teller(world, writer, world.rng)
+        self.periods = pick(world.rng, periods)
 
     def part(self, period: int) -> None:
         """The sentences of one part, after its opening."""
@@ -62,11 +60,19 @@ class _Maker:
         return years
 
 
-def tell(kind: str, rng: random.Random, names_held: bool, wordings_held: bool, periods: Sequence[int] = _PERIODS) -> Teller:
+def tell(
+    kind: str,
+    rng: random.Random,
+    names_held: bool,
+    wordings_held: bool,
+    periods: Sequence[int] = _PERIODS,
+    about: frozenset[str] | None = None,
+) -> Teller:
     """Tell a whole document of a kind of `TELLINGS`; its text stands in the teller's writer. periods: numbers of parts that it
-    may have, each as likely as another."""
+    may have, each as likely as another. about: ids of the relations that it tells of, None for all."""
     how, tense = TELLINGS[kind]
-    maker = _Maker(rng, names_held, wordings_held, tense, periods)
+    world = World(rng, names_held, about)
+    maker = _Maker(world, Writer(world, rng, wordings_held, tense), periods)
     how(maker)
     return maker.teller
 

@@ -95,12 +95,6 @@ def relations_of(kind: str) -> tuple[Relation, ...]:
 
 
 @cache
-def changing_of(kind: str) -> tuple[Relation, ...]:
-    """Those of them that can change."""
-    return tuple(relation for relation in relations_of(kind) if relation.changes)
-
-
-@cache
 def frames() -> dict:
     """Openings, closings and sentences without facts, as authored."""
     return read_json(_FOLDER / "frames.json", "restore it from the repository")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from loci.worlds.chance import between, pick, shuffled
 from loci.worlds.prose_grammar import PAST, Template
-from loci.worlds.prose_lexicon import Entity, Relation, frames, relations_of
+from loci.worlds.prose_lexicon import Entity, Relation, frames
 from loci.worlds.prose_teller import FRESH, Teller
 from loci.worlds.prose_writer import LINE, PARAGRAPH
 
@@ -24,8 +24,9 @@ def converse(teller: Teller, asker: Entity, answerer: Entity, give_word: Callabl
     subject = answerer if teller.rng.random() < 0.3 else teller.next_subject()
     if subject is asker:
         subject = answerer
-    known = [relation for relation in relations_of(subject.kind) if _is_worth_asking(teller, subject, relation)]
-    new = [relation for relation in relations_of(subject.kind) if relation.many or not teller.world.values(subject, relation)]
+    every = teller.world.relations_of(subject.kind)
+    known = [relation for relation in every if _is_worth_asking(teller, subject, relation)]
+    new = [relation for relation in every if relation.many or not teller.world.values(subject, relation)]
     about = known if known and (not new or teller.rng.random() < _KNOWN_RATE) else new
     if not about:
         return False
@@ -167,7 +168,7 @@ def _yes_or_no(teller: Teller) -> _Exam | None:
 def _silent(teller: Teller) -> _Exam | None:
     """Something that the passage does not say of somebody in it."""
     subject = pick(teller.rng, [subject for subject, _ in teller.world.known.values()])
-    open_ = [relation for relation in relations_of(subject.kind) if teller.world.is_open(subject, relation)]
+    open_ = [relation for relation in teller.world.relations_of(subject.kind) if teller.world.is_open(subject, relation)]
     if not open_:
         return None
     relation = pick(teller.rng, open_)

@@ -6,7 +6,7 @@ from itertools import accumulate, islice
 
 from loci.worlds.chance import between, pick, shuffled, weighted
 from loci.worlds.prose_grammar import Template
-from loci.worlds.prose_lexicon import Entity, Relation, changing_of, frames, relations_of
+from loci.worlds.prose_lexicon import Entity, Relation, frames
 from loci.worlds.prose_records import Triplet
 from loci.worlds.prose_world import World
 from loci.worlds.prose_writer import Writer
@@ -22,7 +22,8 @@ class Teller:
 
     def __init__(self, world: World, writer: Writer, rng: random.Random):
         self.world, self.writer, self.rng = world, writer, rng
-        self.focus = world.draw(pick(rng, _SUBJECTS))  # what the document is mostly about
+        self.subjects = tuple(kind for kind in _SUBJECTS if world.relations_of(kind))
+        self.focus = world.draw(pick(rng, self.subjects))  # what the document is mostly about
 
     def next_subject(self) -> Entity:
         """What to talk about: what was just named, the document's main subject, one of its cast, or somebody new."""
@@ -31,7 +32,7 @@ class Teller:
             subject = self.writer.recent
         elif chance >= 0.7:
             cast = [entity for members in self.world.cast.values() for entity in members]
-            subject = pick(self.rng, cast) if chance < 0.92 else self.world.draw(pick(self.rng, _SUBJECTS))
+            subject = pick(self.rng, cast) if chance < 0.92 else self.world.draw(pick(self.rng, self.subjects))
         # Nobody is told about themselves.
         return self.focus if subject is None or subject is self.writer.listener else subject
 
@@ -52,7 +53,7 @@ class Teller:
     def pair(self, subject: Entity) -> bool:
         """State two new facts in one sentence."""
         facts = []
-        for relation in shuffled(self.rng, relations_of(subject.kind)):
+        for relation in shuffled(self.rng, self.world.relations_of(subject.kind)):
             wordings = relation.wordings("joined", self.writer.held)
             if wordings and (target := self.world.state(subject, relation)):
                 wording = pick(self.rng, wordings)
@@ -66,7 +67,7 @@ class Teller:
 
     def again(self, subject: Entity, relation: Relation | None = None) -> bool:
         """State once more what is known and still holds, of that relation or of any."""
-        about = (relation,) if relation else relations_of(subject.kind)
+        about = (relation,) if relation else self.world.relations_of(subject.kind)
         known = [(one, target) for one in about for target in self.world.values(subject, one)]
         known = [fact for fact in known if fact[1] is not self.world.avoid and not self._is_fresh(subject, *fact)]
         if not known:
@@ -78,7 +79,7 @@ class Teller:
 
     def change(self, subject: Entity, opening: str = "") -> bool:
         """Let something change, known things first."""
-        drawn = tuple(shuffled(self.rng, changing_of(subject.kind)))
+        drawn = tuple(shuffled(self.rng, self._changing_of(subject)))
         known = [relation for relation in drawn if self.world.values(subject, relation)]
         for relation in known or drawn:
             if changed := self.world.change(subject, relation):
@@ -95,7 +96,7 @@ class Teller:
 
     def never(self, subject: Entity) -> bool:
         """Deny something that holds at no time."""
-        relation = pick(self.rng, relations_of(subject.kind))
+        relation = pick(self.rng, self.world.relations_of(subject.kind))
         target = self.world.deny(subject, relation)
         if target is None:
             return False
@@ -107,7 +108,7 @@ class Teller:
 
     def ended(self, subject: Entity) -> bool:
         """Say of something that held that it does not hold any more."""
-        for relation in shuffled(self.rng, changing_of(subject.kind)):
+        for relation in shuffled(self.rng, self._changing_of(subject)):
             former = [one for one in self.world.former(subject, relation) if not self._is_fresh(subject, relation, one)]
             if former:
                 target = pick(self.rng, former)
@@ -119,7 +120,8 @@ class Teller:
 
     def doubt(self, subject: Entity) -> bool:
         """Name two entities together without stating a fact."""
-        doubtful = [relation for relation in relations_of(subject.kind) if relation.wordings("doubt", self.writer.held)]
+        every = self.world.relations_of(subject.kind)
+        doubtful = [relation for relation in every if relation.wordings("doubt", self.writer.held)]
         if not doubtful:
             return False
         relation = pick(self.rng, doubtful)
@@ -151,7 +153,7 @@ class Teller:
         self, subject: Entity, relation: Relation | None = None, changing: bool = False
     ) -> tuple[Template, Relation, Entity] | None:
         """Make a new fact true: a wording for it, its relation and its object; None where nothing could be found."""
-        about = (relation,) if relation else (changing_of if changing else relations_of)(subject.kind)
+        about = (relation,) if relation else (self._changing_of(subject) if changing else self.world.relations_of(subject.kind))
         for one in shuffled(self.rng, about):
             if target := self.world.state(subject, one):
                 return self.writer.wording(one, "state", opened=changing), one, target
@@ -186,6 +188,9 @@ class Teller:
     def _who_may_change(self) -> Iterator[Entity]:
         changing = dict.fromkeys(subject for subject, relation in self.world.known.values() if relation.changes)
         return shuffled(self.rng, tuple(changing))
+
+    def _changing_of(self, subject: Entity) -> tuple[Relation, ...]:
+        return tuple(relation for relation in self.world.relations_of(subject.kind) if relation.changes)
 
     def _holds(self, subject: Entity, relation: Relation, target: Entity) -> tuple[Triplet, ...]:
         return (self.writer.claim(subject, relation, target, "yes"),)

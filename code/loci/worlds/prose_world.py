@@ -18,10 +18,11 @@ _PAST_YEARS = 25  # founding years lie at most so far before the story
 
 
 class World:
-    """Entities and facts of one document at its present time `clock` (a year). `held` picks the side of the split."""
+    """Entities and facts of one document at its present time `clock` (a year). `held` picks the side of the split; `about` are
+    the ids of the relations that there are, None for all."""
 
-    def __init__(self, rng: random.Random, held: bool):
-        self.rng, self.held = rng, held
+    def __init__(self, rng: random.Random, held: bool, about: frozenset[str] | None = None):
+        self.rng, self.held, self.about = rng, held, about
         self.clock = self.start = between(rng, *_YEARS)
         self.avoid: Entity | None = None  # nobody to draw as an object: whom one talks to
         self.cast: dict[str, list[Entity]] = {}
@@ -35,6 +36,11 @@ class World:
         self._denied: set[tuple[str, str, str]] = set()
         self._kin: set[str] = set()
         self._duty: dict[str, str] = {}
+
+    def relations_of(self, kind: str) -> tuple[Relation, ...]:
+        """The relations that this world has of subjects of that kind."""
+        every = relations_of(kind)
+        return every if self.about is None else tuple(relation for relation in every if relation.id in self.about)
 
     def draw(self, kind: str) -> Entity | None:
         """A new member of the cast, or None when nobody fits: given names in a document are all different."""
@@ -149,7 +155,7 @@ class World:
     def _candidate(self, kind: str) -> Entity | None:
         if kind == "year":
             return year(self.start - between(self.rng, 1, _PAST_YEARS))
-        if not relations_of(kind):
+        if not self.relations_of(kind):
             return pool(kind, self.held).draw(self.rng)
         members = self.cast.get(kind, ())
         if members and (len(members) >= _MOST.get(kind, _MOST_OTHERS) or self.rng.random() < _REUSE):

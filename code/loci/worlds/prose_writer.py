@@ -8,7 +8,7 @@ import random
 
 from loci.worlds.chance import pick
 from loci.worlds.prose_grammar import NOMINATIVE, OBJECTIVE, PRONOUNS, Mention, Template, compiled, noun_mention
-from loci.worlds.prose_lexicon import Entity, Relation, frames, nouns, relations_of
+from loci.worlds.prose_lexicon import Entity, Relation, frames, nouns
 from loci.worlds.prose_records import Sentence, Triplet
 from loci.worlds.prose_world import World
 
@@ -171,7 +171,7 @@ class Writer:
         )
 
     def _note(self, slots: Slots) -> None:
-        named = [entity for entity in slots if entity is not None and relations_of(entity.kind)]
+        named = [entity for entity in slots if entity is not None and self.world.relations_of(entity.kind)]
         self._topic, self._others = slots[0], named[1:]
         for entity in named:
             self._last[entity.kind] = entity
