@@ -16,7 +16,7 @@ from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, write_bytes, write_json
 
-_RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "layered", "pretrain", "bench", "sweeps")
+_RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "bench", "sweeps")
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_rows",
     "sweep_reader",
