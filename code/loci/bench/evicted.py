@@ -222,7 +222,7 @@ def _kept(standing: Sequence[Triplet], how: Remembered, rng: random.Random | Non
 
 class Windows:
     """Windows as training batches, in a new order each epoch (a `Source`). size: windows a batch. answers: share of the loss that
-    answers have together; None: all tokens count alike."""
+    answers have together; None: all tokens count alike, as they do in a batch without answers."""
 
     def __init__(
         self,

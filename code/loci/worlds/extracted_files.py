@@ -3,8 +3,6 @@
 Columns: doc_id; triplets, for each sentence a list of {subject, relation, object, polarity, time}; tokens, the words of the text.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loci.errors import UserError
+from loci.results import whole_file
 from loci.worlds.prose_records import Document, Triplet
 
 _REMEDY = "run code/steps/extract_prose.py"
@@ -28,24 +27,16 @@ def write_extracted(path: Path, parts: Iterable[tuple[Document, Sequence[Sequenc
     path = Path(path)
     if path.is_dir():
         raise UserError(path, "is a folder", "give the name of a file in it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     count, rows = 0, []
-    try:
-        with os.fdopen(handle, "wb") as stream, pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer:
-            for document, extracted in parts:
-                rows.append(_row(document, extracted))
-                count += sum(map(len, extracted))
-                if len(rows) == group:
-                    writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
-                    rows = []
-            if rows:
+    with whole_file(path) as stream, pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer:
+        for document, extracted in parts:
+            rows.append(_row(document, extracted))
+            count += sum(map(len, extracted))
+            if len(rows) == group:
                 writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+                rows = []
+        if rows:
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
     return count
 
 

@@ -5,8 +5,6 @@ polarity, time}], where start and end are those of the sentence, in characters. 
 only.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import accumulate, islice
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loci.errors import UserError
+from loci.results import whole_file
 from loci.worlds.prose_records import Document, Sentence, Triplet
 
 SCHEMA_VERSION = "1"
@@ -57,19 +56,8 @@ def write_documents(path: Path, documents: Iterable[Document], about: dict[str, 
     path = Path(path)
     if path.is_dir():
         raise UserError(path, "is a folder", "give the name of a file in it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            totals = _write(stream, iter(documents), about)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return totals
+    with whole_file(path) as stream:
+        return _write(stream, iter(documents), about)
 
 
 def read_documents(path: Path) -> Iterator[Document]:
