@@ -169,7 +169,7 @@ rule score_density_large:
         "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
-_STORES = {"rows": "answer", "recited": "recite", "user": None}  # what grows, and the shared reader of it
+_STORES = {"rows": "answer", "recited": "recite", "index": "recite", "user": None}  # what grows, and the shared reader of it
 
 
 rule grow_layered:

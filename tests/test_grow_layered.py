@@ -25,7 +25,8 @@ def files(tmp_path, tiny_root, monkeypatch):
     """Arguments of a small study: two test users, a corpus of forty facts."""
     settings = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
     settings["layered"] |= {"questions": {"indirect": 1, "paraphrase": 1}, "max_tokens": 8}
-    settings["layered"]["growth"] = {"sizes": [{"facts": size, "users": 2} for size in SIZES], "adapters": 34}
+    growth = {"sizes": [{"facts": size, "users": 2} for size in SIZES], "adapters": 34, "chosen": {"users": 2, "lines": [2, 1]}}
+    settings["layered"]["growth"] = growth
     settings["user_lora"] |= {"passes": 1}
     settings["write"] |= {"max_visits": 2}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(settings))
@@ -72,16 +73,29 @@ def test_an_own_adapter_grows_is_killed_and_scored(tmp_path, files, monkeypatch)
 
 
 def test_rows_and_index_grow_under_a_reader(tmp_path, files, tiny_folder):
-    _, arguments = files
+    few, arguments = files
     smoke = ["--config", str(CONFIG / "smoke.yaml"), "--model", str(tiny_folder), "--reader", "recite"]
     adapter = str(tmp_path / "r.safetensors")
     load_step("train_reader").main([*smoke, "--out", str(tmp_path / "r.json"), "--adapter", adapter])
     grow(arguments, "recited", tmp_path / "k", "--adapter", adapter)
     said = list(read_jsonl(tmp_path / "k" / "recited.jsonl", ""))
     asked = Counter((answer["memory"], answer["facts"]) for answer in said)
-    assert set(asked) == {(name, size) for name in ("k", "j") for size in SIZES} and len(set(asked.values())) == 1
+    assert set(asked) == {("k", size) for size in SIZES} and len(set(asked.values())) == 1
     costs = read_result(tmp_path / "k" / "recited.json")["items"]
     assert [(cost["uid"], cost["facts"]) for cost in costs] == [(uid, size) for size in SIZES for uid in ("u002", "u003")]
+    index = grow(arguments, "index", tmp_path / "j", "--adapter", adapter)
+    lines = read_result(Path(index[0]))["metrics"]["chosen"]
+    assert set(lines) == {"34", "40"} and all(set(one["tried"]) == {"1", "2"} for one in lines.values())
+    for one in lines.values():
+        best = max(one["tried"].values())
+        assert one["lines"] == min(int(depth) for depth, share in one["tried"].items() if share == best)
+    both = [str(tmp_path / "k" / "recited.json"), index[0]], [str(tmp_path / "k" / "recited.jsonl"), index[1]]
+    load_step("score_grown").main([*few, "--grown", *both[0], "--answers", *both[1], "--out", str(tmp_path / "s.json")])
+    scored = read_result(tmp_path / "s.json")["metrics"]
+    for size in SIZES:
+        assert scored[f"layered_growth.index.tiny.n{size}.lines"]["value"] == lines[str(size)]["lines"]
+        k, j, gap = (scored[f"layered.{name}.tiny.n{size}.direct.exact"]["value"] for name in ("k", "j", "k_minus_j"))
+        assert gap == pytest.approx(k - j)
     with pytest.raises(UserError, match="--adapter: does not fit store user"):
         grow(arguments, "user", tmp_path / "no", "--adapter", adapter)
     with pytest.raises(UserError, match="--adapter: does not fit store rows"):

@@ -21,6 +21,7 @@ LOOKS = {  # colours of Okabe and Ito
 STORES = {
     "rows": ("rows", "#555555", "o"),
     "recited": ("rows of the reciting reader", "#0072B2", "D"),
+    "index": ("index", "#009E73", "s"),
     "user": ("own LoRA", "#E69F00", "p"),
 }
 

@@ -1,8 +1,8 @@
 """Let rows, adapters and the reader's index grow: the same questions with more and more facts of the owner beside.
 
 rows: facts written on the base model, asked of it and of the answering reader. recited: facts written with the reciting reader
-attached, and retrieval over the same facts for the same reader. user: an adapter of one's own. A killed run continues with the
-next user.
+attached. index: the same facts in an index, read by the same reader; how many lines it finds is chosen at each size, on
+development users with as many facts. user: an adapter of one's own. A killed run continues with the next user.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from loci.bench.layer_bench import LayerBench, shape_of
 from loci.bench.layers import BASE, CONDITIONS
 from loci.bench.people import asked_questions, asked_users
+from loci.bench.score import exact
 from loci.bench.user_lora import Teaching, examples_of, texts_to_keep
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -25,12 +26,12 @@ from loci.models.fitting import fit
 from loci.models.rows import RowMap
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import result, sha256_file, write_json, write_jsonl
+from loci.results import result, rounded, sha256_file, write_json, write_jsonl
 from loci.shards import Shards
 from loci.worlds.growth import storable
 from loci.worlds.records import Fact, Question, User, load_facts, load_users
 
-STORES = {"rows": ("c", "f"), "recited": ("k", "j"), "user": ("b",)}
+STORES = {"rows": ("c", "f"), "recited": ("k",), "index": ("j",), "user": ("b",)}
 KINDS = ("statement", "direct", "paraphrase", "indirect")
 _SEED = 0
 
@@ -43,7 +44,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpora", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)"
     )
     parser.add_argument("--store", choices=STORES, required=True, default=argparse.SUPPRESS, help="what grows")
-    parser.add_argument("--adapter", type=Path, help="the answering reader for rows, the reciting one for recited (safetensors)")
+    readers = "the answering reader for rows, the reciting one for recited and index (safetensors)"
+    parser.add_argument("--adapter", type=Path, help=readers)
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
@@ -58,8 +60,25 @@ def questions_about(user: User, facts: list[Fact], everybody: list[User], settin
     return [one for one in asked if one.kind in KINDS and stored >= set(one.required_fact_keys)]
 
 
+def lines_chosen(bench: LayerBench, everybody: list[User], size: int, corpus: list[Fact]) -> dict:
+    """{"lines": ..., "tried": {lines: share exact}}: the number of lines with which the reader in the slot answers best what
+    development users with `size` facts each are asked, the smallest of equal ones. Both kinds of question count alike."""
+    settings, kinds = bench.settings, ("paraphrase", "indirect")
+    about, seed = settings["layered"]["growth"]["chosen"], settings["people"]["seed"]
+    right: dict[int, dict[str, list[bool]]] = {depth: {kind: [] for kind in kinds} for depth in about["lines"]}
+    for user in [user for user in everybody if user.split == "dev"][: about["users"]]:
+        facts = storable(user, size, corpus, seed)
+        questions = {one.qid: one for one in questions_about(user, facts, everybody, settings) if one.kind in kinds}
+        for depth in about["lines"]:
+            for said in bench.answers("j", user, facts, list(questions.values()), depth=depth):
+                one = questions[said["qid"]]
+                right[depth][one.kind].append(exact(said["prediction"], one.accepted, one.form))
+    tried = {depth: sum(sum(part) / len(part) for part in found.values()) / len(kinds) for depth, found in right.items()}
+    return {"lines": max(tried, key=lambda depth: (tried[depth], -depth)), "tried": {str(depth): tried[depth] for depth in tried}}
+
+
 def stored(bench: LayerBench, store: str, reader: LoraWeights | None, user: User, facts: list[Fact]) -> tuple[RowMap, dict]:
-    """The rows of the facts (none for an adapter of one's own, which the slot then holds), and what they cost."""
+    """The rows of the facts (none for an index or an adapter of one's own, which the slot then holds), and what they cost."""
     start, how = time.perf_counter(), Teaching(**bench.settings["user_lora"])
     if store == "user":
         tokenizer = bench.base.tokenizer
@@ -68,6 +87,9 @@ def stored(bench: LayerBench, store: str, reader: LoraWeights | None, user: User
         weights, passes = fit(bench.slot, examples, how.fitting, _SEED, tokenizer.pad_token_id, kept)
         about = {"bytes": weights.nbytes, "recall": passes[-1].recall, "passes": len(passes)}
         rows = bench.graft.empty_rows()
+    elif store == "index":
+        bench.slot.put(reader)
+        about, rows = {"bytes": bench.index(facts, user.uid)[1].nbytes}, bench.graft.empty_rows()
     else:
         bench.slot.put(reader if store == "recited" else None)
         rows, report = bench.write(facts, user.uid, store == "recited", _SEED)
@@ -89,14 +111,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
     relevant = {name: settings[name] for name in names} | {"store": args.store}
-    encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store == "recited" else None
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store == "index" else None
     bench = LayerBench(settings, shape_of(settings, args.store), encoder, args.model)
     reader = bench.slot.load(args.adapter) if args.adapter else None
     files = {name: sha256_file(path) for name, path in inputs.items()}
     shards = Shards(Path(__file__), {**relevant, **files, "model": bench.base.model_sha256}, args.out.parent / "work")
     most = growth["adapters"] if args.store == "user" else max(at["facts"] for at in growth["sizes"])
     counts = {at["facts"]: at["users"] for at in growth["sizes"] if at["facts"] <= most}
-    parts = []
+    parts, chosen = [], {}
+    if args.store == "index":
+        bench.slot.put(reader)
+        for size in tqdm(counts, desc="lines of the index", unit="size"):
+            chosen[size] = shards.get(f"n{size}.lines") or shards.put(
+                f"n{size}.lines", lines_chosen(bench, everybody, size, corpus)
+            )
     grown = [(size, user) for size, count in counts.items() for user in users[:count]]
     for size, user in tqdm(grown, desc=f"{args.store} grow", unit="user"):
         part = shards.get(f"n{size}.{user.uid}")
@@ -108,11 +136,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             for name in STORES[args.store]:
                 if args.store == "rows":  # asked of the base model, then of the answering reader
                     bench.slot.put(reader if CONDITIONS[name].adapter != BASE else None)
-                said += [{"facts": size, **one} for one in bench.answers(name, user, facts, questions, rows)]
+                depth = chosen[size]["lines"] if chosen else 0
+                said += [{"facts": size, **one} for one in bench.answers(name, user, facts, questions, rows, depth)]
             part = shards.put(f"n{size}.{user.uid}", {"cost": {"uid": user.uid, **cost}, "answers": said})
         parts.append(part)
     write_jsonl(args.answers, [answer for part in parts for answer in part["answers"]])
     metrics = {"answers": sum(len(part["answers"]) for part in parts), "answers_sha256": sha256_file(args.answers)}
+    metrics |= {"chosen": rounded({str(size): one for size, one in chosen.items()})} if chosen else {}
     items = [{**part["cost"], "seconds": round(part["cost"]["seconds"], 2)} for part in parts]
     made = provenance.record() | {"model_sha256": bench.base.model_sha256}
     write_json(args.out, result("grow_layered", relevant, _SEED, metrics, items, made))

@@ -1,4 +1,4 @@
-"""Score what rows, adapters and the reader's index answered as they grew: exact answers and costs against the number of facts."""
+"""Score what rows, adapters and the reader's index answered as they grew: exact answers, rows against index, and costs."""
 
 import argparse
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.score import exact
-from loci.bench.statistics import estimate
+from loci.bench.statistics import estimate, paired_difference
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.paths import GENERATED
@@ -39,6 +39,16 @@ def cost_entries(items: list[dict], store: str, base: str, source: str) -> dict[
     return {key: estimate(records, proportion=False).entry(source) for key, records in found.items()}
 
 
+def contrast_entries(scores: dict[tuple, list], base: str, source: str) -> dict[str, dict]:
+    """layered.k_minus_j.<base>.n<facts>.<kind>.exact, paired by user."""
+    found = {}
+    for (condition, facts, kind), ours in scores.items():
+        theirs = scores.get(("j", facts, kind))
+        if condition == "k" and theirs:
+            found[f"layered.k_minus_j.{base}.n{facts}.{kind}.exact"] = paired_difference(ours, theirs).entry(source)
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     counts = len(args.grown), len(args.answers)
@@ -49,21 +59,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     base = settings["base"]["name"]
     questions = {question.qid: question for user in load_users(args.users) for question in user.questions}
-    scores: dict[str, list] = defaultdict(list)
+    scores: dict[tuple[str, int, str], list] = defaultdict(list)
     ledger, costs = {}, {}
     for grown, said in zip(args.grown, args.answers, strict=True):
         about = read_result(grown)
         if about["metrics"]["answers_sha256"] != sha256_file(said):
             raise UserError(said, f"holds other answers than those of {grown}", "run grow_layered.py again")
+        for facts, one in about["metrics"].get("chosen", {}).items():
+            chosen = {"value": one["lines"], "n": len(one["tried"]), "source": args.out.name}
+            ledger[f"layered_growth.index.{base}.n{facts}.lines"] = chosen
         found = cost_entries(about["items"], about["config"]["store"], base, args.out.name)
         ledger |= {key: entry for key, entry in found.items() if key.endswith(".bytes")}
         costs |= {key: entry for key, entry in found.items() if not key.endswith(".bytes")}
         for answer in read_jsonl(said, "run grow_layered.py"):
             question = questions[answer["qid"]]
             right = exact(answer["prediction"], question.accepted, question.form)
-            name = f"layered.{answer['memory']}.{base}.n{answer['facts']}.{question.kind}.exact"
-            scores[name].append((answer["uid"], answer["qid"], right))
-    ledger |= {key: estimate(found).entry(args.out.name) for key, found in sorted(scores.items())}
+            scores[answer["memory"], answer["facts"], question.kind].append((answer["uid"], answer["qid"], right))
+    for (condition, facts, kind), found in sorted(scores.items()):
+        ledger[f"layered.{condition}.{base}.n{facts}.{kind}.exact"] = estimate(found).entry(args.out.name)
+    ledger |= contrast_entries(scores, base, args.out.name)
     config = {"base": settings["base"], "layered": settings["layered"]}
     record = provenance.record() | {"costs": rounded(costs)}
     write_json(args.out, result("layered_growth", config, None, rounded(ledger), [], record))

@@ -20,6 +20,7 @@ from loci.memories.registry import text_memory
 from loci.memories.row_examples import Sentence
 from loci.memories.row_strategies import Writer, write_optimised
 from loci.memories.row_writer import WriteReport, write_settings
+from loci.memories.text_trace import TextMemory, TextTrace
 from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base
 from loci.models.encoder import Encoder
@@ -50,28 +51,41 @@ class LayerBench:
         contexts = writing_contexts(self.settings["write"]["contexts_per_kind"], seed)
         return write_optimised("rows", self.writer, sentences, contexts, write_settings(self.settings["write"], len(facts)), seed)
 
-    def lines(self, condition: str, user: User, facts: Sequence[Fact], questions: list[Question]) -> dict[str, tuple[str, ...]]:
-        """What stands in the prompt of each question, the most relevant last: what the index finds among the facts, or the
-        needed ones. Nothing for conditions without lines."""
-        what, layered = CONDITIONS[condition].lines, self.settings["layered"]
+    def index(self, facts: Sequence[Fact], name: str, lines: int = 0) -> tuple[TextMemory, TextTrace]:
+        """One owner's facts in the profile's index, which finds `lines` of them for a question (0: the profile's number)."""
+        layered = self.settings["layered"]
+        memory = text_memory(layered["index"], self.encoder, lines or layered["lines"])
+        return memory, memory.write(name, [Note(fact.key, fact.statement) for fact in facts])
+
+    def lines(
+        self, condition: str, user: User, facts: Sequence[Fact], questions: list[Question], depth: int = 0
+    ) -> dict[str, tuple[str, ...]]:
+        """What stands in the prompt of each question, the most relevant last: what the index finds among the facts (see
+        `index` for depth), or the needed ones. Nothing for conditions without lines."""
+        what = CONDITIONS[condition].lines
         if what == "gold":
             told = {fact.key: fact.statement for fact in facts}
             return {one.qid: tuple(told[key] for key in one.required_fact_keys if key in told) for one in questions}
         if what != "best":
             return {}
-        memory = text_memory(layered["index"], self.encoder, layered["lines"])
-        trace = memory.write(user.uid, [Note(fact.key, fact.statement) for fact in facts])
+        memory, trace = self.index(facts, user.uid, depth)
         found = {one.qid: memory.recall(trace, query_of(one)) for one in questions}
         return {qid: recall.lines if recall.told else recall.lines[::-1] for qid, recall in found.items()}
 
     def answers(
-        self, condition: str, user: User, facts: Sequence[Fact], questions: list[Question], rows: RowMap | None = None
+        self,
+        condition: str,
+        user: User,
+        facts: Sequence[Fact],
+        questions: list[Question],
+        rows: RowMap | None = None,
+        depth: int = 0,
     ) -> list[dict]:
         """Raw answers of one user under one condition, in order of question id, with what the slot holds. rows: lie over the
-        prompts where the condition has any."""
+        prompts where the condition has any. depth: lines that the index finds, 0 for the profile's number."""
         how = CONDITIONS[condition]
         told = {fact.key: fact.statement for fact in facts}
-        lines = self.lines(condition, user, facts, questions)
+        lines = self.lines(condition, user, facts, questions, depth)
         prompts = []
         for one in questions:
             needed = [told[key] for key in one.required_fact_keys if key in told]
