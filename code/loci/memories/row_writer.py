@@ -5,7 +5,8 @@ arXiv 2606.19172). Here each step takes a minibatch of the facts that are not ye
 their active positions through the layers above the graft, and scores whole answers. While learning, a target competes
 with the rivals that led it at the last check, its own and those of the rest of the minibatch, not with the whole
 vocabulary. Writing stops when every target token of every fact leads every other token of the vocabulary by `margin`
-after every writing context, checked over all of them at once; a check that fails brings the new rivals in.
+after every writing context; a check that fails brings the new rivals in. What reads no row that moved since it was last
+checked is not checked again: its answer is the same.
 """
 
 import math
@@ -90,7 +91,7 @@ def optimise(
     values = table.values.clone().requires_grad_(True)
     # With these betas the first step of a row is `rate` whenever it comes: rows are touched at different times.
     optimiser = torch.optim.SparseAdam([values], lr=settings.rate, betas=(0.9, 0.99))
-    known = _Known(len(groups), sentences, int((groups[0].targets >= 0).sum(1).max()))
+    known = _Known(len(groups), sentences, int((groups[0].targets >= 0).sum(1).max()), len(values))
     known.check(groups[:1], values.detach(), settings.margin, head)
     steps = examples = 0
     visits = torch.zeros(sentences, dtype=torch.int64)
@@ -117,6 +118,7 @@ def optimise(
         loss.backward()
         if movable is not None:
             values.grad = _only(values.grad, movable)
+        known.moved[:, values.grad.coalesce().indices()[0]] = True
         optimiser.step()
         known.open[place] = ~_met(logits.detach(), among, settings.margin)
         steps, examples = steps + 1, examples + len(chosen)
@@ -140,11 +142,13 @@ class _Known:
     """What is known of every target token: [C, F, L] for C contexts, F facts, answers of up to L tokens.
 
     open: bool, below the margin. rivals: int64 [C, F, L, K], the K tokens that led at the last check in which it was open.
+    moved: bool [C, R + 1], rows that moved since each context was checked; -1, where no row is read, counts as moved at first.
     """
 
-    def __init__(self, contexts: int, facts: int, longest: int):
+    def __init__(self, contexts: int, facts: int, longest: int, rows: int):
         self.open = torch.zeros(contexts, facts, longest, dtype=torch.bool)
         self.rivals = torch.zeros(contexts, facts, longest, _RIVALS, dtype=torch.int64)
+        self.moved = torch.ones(contexts, rows + 1, dtype=torch.bool)
 
     @property
     def unmet(self) -> int:
@@ -153,9 +157,10 @@ class _Known:
 
     @torch.no_grad()
     def check(self, groups: list[ContextExamples], values: torch.Tensor, margin: float, head: torch.nn.Linear) -> None:
-        """Compare every target of these contexts with the whole vocabulary."""
+        """Compare the targets of these contexts with the whole vocabulary, where a row that they read has moved."""
         for at, group in enumerate(groups):
-            for chosen in group.suffix.active.argsort().split(_CHECK_CHUNK):  # alike in length: little padding
+            stale = self.moved[at][group.suffix.index].any(-1).any(-1).nonzero().flatten()
+            for chosen in stale[group.suffix.active[stale].argsort()].split(_CHECK_CHUNK):  # alike in length: little padding
                 hidden, targets, owner = group.hidden_at_targets(values, chosen)
                 logits, slot = head(hidden), _slots(owner)
                 behind = ~_met(logits, targets, margin)
@@ -163,6 +168,7 @@ class _Known:
                 if behind.any():
                     best = logits[behind].topk(min(_RIVALS, logits.shape[1])).indices
                     self.rivals[at, owner[behind], slot[behind], : best.shape[1]] = best
+            self.moved[at] = False
 
 
 def _minibatch(open_: torch.Tensor, lengths: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
