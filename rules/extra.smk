@@ -11,6 +11,7 @@ rule sweeps:
         f"{OUT}/sweeps/tenants.{BASE}.json",
         expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),
         expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
+        f"{OUT}/windowed/windowed_more.json",
 
 
 rule benchmarks:

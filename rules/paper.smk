@@ -11,6 +11,7 @@ rule collect_ledger:
         f"{OUT}/layered/layered.{BASE}.json",
         f"{OUT}/layered/contamination.{BASE}.json",
         f"{OUT}/pretrain/pretrained.json",
+        f"{OUT}/windowed/windowed.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
@@ -75,25 +76,27 @@ rule draw_memories:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png} > {log} 2>&1"
 
 
-rule draw_pretrain:
+rule draw_from_scratch:
     input:
         f"{OUT}/summary.json",
     output:
-        pdf=f"{OUT}/figures/pretrain.pdf",
-        png=f"{OUT}/figures/pretrain.png",
+        pdf=f"{OUT}/figures/{{figure}}.pdf",
+        png=f"{OUT}/figures/{{figure}}.png",
     log:
-        f"logs/{PROFILE}/draw_pretrain.log",
+        f"logs/{PROFILE}/draw_{{figure}}.log",
     benchmark:
-        f"{OUT}/benchmarks/draw_pretrain.tsv"
+        f"{OUT}/benchmarks/draw_{{figure}}.tsv"
     threads: 1
     resources:
         mem_mb=500,
     params:
-        code=code_of("draw_pretrain.py"),
+        code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
+    wildcard_constraints:
+        figure="pretrain|windowed",
     message:
-        "python code/steps/draw_pretrain.py --ledger {input} --out {output.pdf} {output.png}"
+        "python code/steps/draw_{wildcards.figure}.py --ledger {input} --out {output.pdf} {output.png}"
     shell:
-        "python code/steps/draw_pretrain.py --ledger {input} --out {output.pdf} {output.png} > {log} 2>&1"
+        "python code/steps/draw_{wildcards.figure}.py --ledger {input} --out {output.pdf} {output.png} > {log} 2>&1"
 
 
 rule make_matrix_table:

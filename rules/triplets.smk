@@ -134,3 +134,58 @@ rule ask_windowed:
     shell:
         "python code/steps/ask_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
         " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+_COMPARED = _WINDOWED["compared"]
+_MORE = [arm for arm in _WINDOWED["arms"] if arm not in _COMPARED["arms"]]
+_TRIPLET_ARM = "quarter_window"
+
+
+def asked_windowed(kind, arms=()):
+    """Results or raw answers of the compared arms, then of `arms`."""
+    return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*_COMPARED["arms"], *arms], seed=_COMPARED["seeds"])
+
+
+rule score_windowed:
+    input:
+        asked=asked_windowed("json"),
+        answers=asked_windowed("jsonl"),
+    output:
+        f"{OUT}/windowed/windowed.json",
+    log:
+        f"logs/{PROFILE}/score_windowed.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_windowed.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_windowed.py"),
+        options=f"--main {_TRIPLET_ARM}",
+    message:
+        "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+# The other arms, contrasted with those of the default workflow: part of `sweeps`.
+rule score_windowed_more:
+    input:
+        asked=asked_windowed("json", _MORE),
+        answers=asked_windowed("jsonl", _MORE),
+    output:
+        f"{OUT}/windowed/windowed_more.json",
+    log:
+        f"logs/{PROFILE}/score_windowed_more.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_windowed_more.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_windowed.py"),
+        options=f"--known {' '.join(_COMPARED['arms'])}",
+    message:
+        "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output} > {log} 2>&1"

@@ -17,7 +17,7 @@ from loci.config import load_config
 from loci.errors import UserError
 from loci.models.bpe import train_bpe
 from loci.paths import CONFIG
-from loci.results import read_jsonl, read_result
+from loci.results import read_jsonl, read_result, sha256_file
 from loci.worlds.extracted_files import write_extracted
 from loci.worlds.prose import document
 from loci.worlds.prose_exams import OF, SETS, answer_of, passage_of, questions_of
@@ -180,7 +180,10 @@ def test_contents_of_the_zone(tokenizer):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"window": 8, "zone": "pictures"}, "arms: zone pictures: is not known; use one of nothing, open, pooled, summary"),
+        (
+            {"window": 8, "zone": "pictures"},
+            "arms: zone pictures: is not known; use one of nothing, open, spelt, pooled, summary",
+        ),
         ({"window": 8, "zone": "open"}, r"arms: window 8, most 0, each 1 of zone open do not fit"),
         ({"window": 8, "zone": "pooled", "most": 3, "each": 4}, r"arms: window 8, most 3, each 4 of zone pooled do not fit"),
         ({"window": 8, "most": 3}, r"arms: window 8, most 3, each 1 of zone nothing do not fit"),
@@ -225,7 +228,7 @@ def ask(files, out, arm: str, **changed: str) -> None:
     load_step("ask_windowed").main([part for name, value in (named | changed).items() for part in (f"--{name}", str(value))])
 
 
-@pytest.mark.parametrize("arm", ["full", "triplets", "pooled", "summary"])
+@pytest.mark.parametrize("arm", ["full_window", "quarter_window", "vectors", "pooled", "summary"])
 def test_arms_learn_and_are_asked_the_same(files, tmp_path, arm):
     train(files, tmp_path, arm)
     found = read_result(tmp_path / f"{arm}.json")
@@ -233,7 +236,7 @@ def test_arms_learn_and_are_asked_the_same(files, tmp_path, arm):
     assert len(losses) == 60 and sum(losses[-10:]) < 0.9 * sum(losses[:10])
     ask(files, tmp_path, arm)
     said = list(read_jsonl(tmp_path / f"asked.{arm}.jsonl", ""))
-    contents = ["right", "gold", "other", "none", "noisy", "latest2"] if arm == "triplets" else ["right"]
+    contents = ["right", "gold", "other", "none", "noisy", "latest2"] if arm in ("quarter_window", "vectors") else ["right"]
     assert list(dict.fromkeys(one["content"] for one in said)) == contents
     asked = [one["qid"] for one in said if one["content"] == "right"]
     assert len(asked) == len(set(asked)) > 10 and all(
@@ -244,7 +247,7 @@ def test_arms_learn_and_are_asked_the_same(files, tmp_path, arm):
     assert {novel for novel, _ in counts} == {"none", "names"}
     nats = read_result(tmp_path / f"asked.{arm}.json")["items"]
     assert len(nats) == 3 * len(contents) and all(item["other_tokens"] > item["fact_tokens"] >= 0 for item in nats)
-    if arm == "triplets":
+    if arm in ("quarter_window", "vectors"):
         stood = Counter((one["content"], one["fact"]) for one in said)
         assert stood["gold", "stood"] > stood["right", "stood"] > 0 == stood["none", "stood"] == stood["other", "stood"]
         assert stood["right", "absent"] > 0 and stood["right", ""] == stood["none", ""] > 0
@@ -255,7 +258,7 @@ def test_arms_learn_and_are_asked_the_same(files, tmp_path, arm):
 def test_a_killed_training_goes_on_to_the_same_bytes(files, tmp_path, monkeypatch):
     from loci.models.trainer import Trainer
 
-    train(files, tmp_path / "one", "triplets")
+    train(files, tmp_path / "one", "quarter_window")
     keep = Trainer.keep
 
     def dies(self, *arguments):
@@ -264,25 +267,68 @@ def test_a_killed_training_goes_on_to_the_same_bytes(files, tmp_path, monkeypatc
 
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
         killed.setattr(Trainer, "keep", dies)
-        train(files, tmp_path / "two", "triplets")
-    assert not (tmp_path / "two" / "triplets.json").exists()
-    train(files, tmp_path / "two", "triplets")
-    assert (tmp_path / "one" / "triplets.safetensors").read_bytes() == (tmp_path / "two" / "triplets.safetensors").read_bytes()
+        train(files, tmp_path / "two", "quarter_window")
+    assert not (tmp_path / "two" / "quarter_window.json").exists()
+    train(files, tmp_path / "two", "quarter_window")
+    assert (tmp_path / "one" / "quarter_window.safetensors").read_bytes() == (
+        tmp_path / "two" / "quarter_window.safetensors"
+    ).read_bytes()
+
+
+def test_arms_are_scored_and_contrasted(files, tmp_path):
+    for arm in ("full_window", "quarter_window", "pooled"):
+        train(files, tmp_path, arm)
+        ask(files, tmp_path, arm)
+
+    def score(out: str, *arms: str, more: tuple[str, ...] = ()) -> dict:
+        paths = [[str(tmp_path / f"asked.{arm}.{kind}") for arm in arms] for kind in ("json", "jsonl")]
+        load_step("score_windowed").main(["--asked", *paths[0], "--answers", *paths[1], *more, "--out", str(tmp_path / out)])
+        return read_result(tmp_path / out)["metrics"]
+
+    found = score("main.json", "full_window", "quarter_window", more=("--main", "quarter_window"))
+    full, triplets = (found[f"triplet.{arm}_window.values.exact"]["value"] for arm in ("full", "quarter"))
+    assert found["triplet.quarter_window_minus_full_window.values.exact"]["value"] == pytest.approx(triplets - full)
+    assert found["triplet.with.values.exact"] == found["triplet.quarter_window.values.exact"]
+    tokens = {found[f"triplet.{content}.fact_ppl"]["n"] for content in ("with", "gold", "shuffled", "masked", "noisy", "latest2")}
+    assert len(tokens) == 1, "whatever stands in the zone, the same tokens count"
+    assert (
+        found["triplet.full_window.positions"]["value"] == 128 and 32 < found["triplet.quarter_window.positions"]["value"] < 104
+    )
+    more = score("more.json", "full_window", "quarter_window", "pooled", more=("--known", "full_window", "quarter_window"))
+    assert not found.keys() & more.keys() and "triplet.pooled_minus_quarter_window.values.exact" in more
+    for wrong, message in (
+        (("--main", "vectors"), "--main vectors: is not among the arms"),
+        (("--known", "pooled"), "every arm"),
+    ):
+        with pytest.raises(UserError, match=message):
+            score("no.json", "pooled", more=wrong)
+    lines = (tmp_path / "asked.pooled.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "asked.pooled.jsonl").write_text("".join(lines[1:]))
+    with pytest.raises(UserError, match=r"asked\.pooled\.jsonl: holds other answers than those of"):
+        score("no.json", "pooled")
+    record = json.loads((tmp_path / "asked.pooled.json").read_text())
+    record["metrics"]["answers_sha256"] = sha256_file(tmp_path / "asked.pooled.jsonl")
+    (tmp_path / "asked.pooled.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="answers other questions than"):
+        score("no.json", "full_window", "pooled")
+    assert not (tmp_path / "no.json").exists()
 
 
 def test_bad_input_is_named(files, tmp_path):
-    with pytest.raises(UserError, match=r"--arm other: is not in the profile; use one of full, pooled, summary, triplets"):
+    with pytest.raises(
+        UserError, match=r"--arm other: is not in the profile; use one of full_window, pooled, quarter_window, raw"
+    ):
         train(files, tmp_path, "other")
     with pytest.raises(UserError, match=r"heldout\.parquet: lacks \d+ tokens of what one pass over it takes"):
-        train(files, tmp_path, "full", corpus=files / "heldout.parquet")
-    train(files, tmp_path, "full")
-    record = json.loads((tmp_path / "full.json").read_text())
+        train(files, tmp_path, "full_window", corpus=files / "heldout.parquet")
+    train(files, tmp_path, "full_window")
+    record = json.loads((tmp_path / "full_window.json").read_text())
     record["config"]["shape"]["vocabulary"] = 17
     (tmp_path / "odd.json").write_text(json.dumps(record))
-    (tmp_path / "odd.safetensors").write_bytes((tmp_path / "full.safetensors").read_bytes())
+    (tmp_path / "odd.safetensors").write_bytes((tmp_path / "full_window.safetensors").read_bytes())
     with pytest.raises(UserError, match=r"odd\.json: shape\.vocabulary: is 17, the tokenizer's 400"):
         ask(files, tmp_path, "odd")
-    (tmp_path / "full.safetensors").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"full\.safetensors: missing or not the weights that the result names"):
-        ask(files, tmp_path, "full")
+    (tmp_path / "full_window.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"full_window\.safetensors: missing or not the weights that the result names"):
+        ask(files, tmp_path, "full_window")
     assert not (tmp_path / "asked.full.json").exists()

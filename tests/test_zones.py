@@ -6,7 +6,17 @@ import torch
 from loci.errors import UserError
 from loci.models.gpt import GPT, Cache, Shape, norm
 from loci.models.optimisers import RATES, Optimisers
-from loci.models.zones import NOTHING, ClosedTriplets, OldTokens, OpenTriplets, Pooled, Summary, TripletIds, Vocabulary
+from loci.models.zones import (
+    NOTHING,
+    ClosedTriplets,
+    OldTokens,
+    OpenTriplets,
+    Pooled,
+    SpeltTriplets,
+    Summary,
+    TripletIds,
+    Vocabulary,
+)
 
 SHAPE = Shape(depth=2, width=32, heads=2, vocabulary=40, sequence=24)
 LONGEST = 3
@@ -23,6 +33,7 @@ def drawn(module: torch.nn.Module) -> torch.nn.Module:
 
 ZONES = {
     "open": lambda: drawn(OpenTriplets(SHAPE.width, LONGEST)),
+    "spelt": lambda: drawn(SpeltTriplets(SHAPE.width, LONGEST)),
     "closed": lambda: drawn(ClosedTriplets(SHAPE.width, 7, 4)),
     "pooled": lambda: drawn(Pooled(SHAPE.width, 3)),
     "summary": lambda: drawn(Summary(SHAPE.width, 3)),
@@ -45,7 +56,13 @@ def old_tokens() -> OldTokens:
     return OldTokens(ids)
 
 
-GIVEN = {"open": triplets(), "closed": triplets(closed=True), "pooled": old_tokens(), "summary": old_tokens()}
+GIVEN = {
+    "open": triplets(),
+    "spelt": triplets(),
+    "closed": triplets(closed=True),
+    "pooled": old_tokens(),
+    "summary": old_tokens(),
+}
 
 
 def model_with(zone: str) -> GPT:
@@ -110,6 +127,32 @@ def test_a_denial_and_an_age_change_their_triplet_alone():
         changed[0, 0] = value
         found = zone(TripletIds(**{**vars(given), name: changed}), embedding).vectors
         assert not torch.allclose(found[0, 0], base[0, 0]) and torch.equal(found[0, 1:], base[0, 1:])
+
+
+def test_a_spelt_triplet_is_its_object_token_by_token_and_an_end():
+    zone, embedding, given = ZONES["spelt"](), torch.nn.Embedding(40, SHAPE.width).double(), triplets()
+    found = zone(given, embedding)
+    # Objects of 3, 1, 3 and 3 tokens, an end each; the second window has the first and the second triplet of its own.
+    assert found.vectors.shape == (2, 14, SHAPE.width)
+    assert found.present.tolist() == [[True] * 14, [False] * 6 + [True] * 8]
+    assert torch.allclose(
+        found.vectors[1, 6:], zone(TripletIds(*(part[1:, :2] for part in vars(given).values())), embedding).vectors[0]
+    )
+
+    def vector(at: int, parts: torch.Tensor) -> torch.Tensor:
+        return zone(TripletIds(parts, given.denied, given.age), embedding).vectors[0, at]
+
+    base = given.parts
+    for part, place, moved in ((2, 0, {0, 1}), (2, 2, {2, 3}), (0, 0, {0, 1, 2, 3})):  # of the first triplet
+        other = base.clone()
+        other[0, 0, part, place] = (other[0, 0, part, place] + 1) % 40
+        changed = {at for at in range(14) if not torch.allclose(vector(at, other), vector(at, base))}
+        assert changed == moved, "a token of the object is seen where it is said and where it was just said"
+    # What is said stands in the vector as the token's own embedding.
+    said = norm(embedding(base[0, 0, 2, 1]))
+    parts = torch.stack([*zone.about.vectors(given, embedding)[0, 0, :2], norm(embedding(base[0, 0, 2, 0]))])
+    known = zone.about.joined(parts, given.denied[0, 0], given.age[0, 0])
+    assert torch.allclose(found.vectors[0, 1], norm(said + known))
 
 
 def test_pooled_vectors_are_means_of_the_last_full_groups():

@@ -10,18 +10,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from loci.bench.arms import Arm
+from loci.bench.arms import TRIPLETS, Arm
 from loci.bench.evicted import read, standing_before
 from loci.bench.exam_asking import Contents, answers, nats_by_token
 from loci.bench.exams import Posed, posed
+from loci.bench.windowed import RIGHT
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import use_threads
 from loci.models.bpe import load_bpe
+from loci.models.checkpoints import weights_of
 from loci.models.gpt import GPT
 from loci.paths import GENERATED
 from loci.provenance import Provenance
@@ -33,7 +34,6 @@ from loci.worlds.prose_lexicon import many_valued
 from loci.worlds.prose_records import Document, Triplet
 
 GOLD = "gold"  # contents: what the text states, instead of what was extracted
-RIGHT = "right"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -52,17 +52,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def load_arm(path: Path, record: dict, tokenizer: Tokenizer) -> tuple[Arm, GPT]:
     """The arm of a result of train_windowed.py; UserError where its weights are missing, altered, or of another vocabulary."""
-    weights = path.with_suffix(".safetensors")
-    if not weights.is_file() or sha256_file(weights) != record["metrics"]["weights_sha256"]:
-        raise UserError(weights, "missing or not the weights that the result names", f"delete {path} and run train_windowed.py")
-    config = record["config"]
-    if config["shape"]["vocabulary"] != tokenizer.get_vocab_size():
-        held = config["shape"]["vocabulary"]
-        what = f"is {held}, the tokenizer's {tokenizer.get_vocab_size()}"
-        raise UserError(f"{path}: shape.vocabulary", what, "give the tokenizer it was trained with")
+    weights, config = weights_of(path, record, tokenizer.get_vocab_size(), "train_windowed.py"), record["config"]
     arm = Arm(**config["arm"])
     model = arm.model(config["depth"], tokenizer.get_vocab_size(), record["seed"])
-    model.load_state_dict(load_file(weights))
+    model.load_state_dict(weights)
     return arm, model.eval()
 
 
@@ -124,12 +117,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     identity = {**relevant, "seed": seed, **{of: sha256_file(path) for of, path in inputs.items()}}
     shards = Shards(Path(__file__), identity, args.out.parent / "work")
     said, items = [], []
-    for content in tqdm([RIGHT, GOLD, *about["contents"]] if arm.zone == "open" else [RIGHT], desc=f"ask {name}", unit="content"):
+    for content in tqdm(
+        [RIGHT, GOLD, *about["contents"]] if arm.zone in TRIPLETS else [RIGHT], desc=f"ask {name}", unit="content"
+    ):
         part = shards.get(content)
         if part is None:
             filled = Contents(RIGHT if content == GOLD else content, others)
             questions = [gold if content == GOLD else found for _, found, gold in asked]
-            read_ = [read(one, tokenizer, None if content == GOLD else extracted[one.doc_id]) for one in told]
+            stated = [read(one, tokenizer) for one in told]
+            read_ = stated if content == GOLD else [read(one, tokenizer, extracted[one.doc_id]) for one in told]
             start = time.perf_counter()
             texts = answers(model, arm, questions, filled, tokenizer, about["max_tokens"])
             seconds = (time.perf_counter() - start) / len(texts)
@@ -141,13 +137,14 @@ def main(argv: Sequence[str] | None = None) -> None:
                     "kind": one.kind,
                     "question": one.question,
                     "prediction": text,
+                    "positions": arm.window + taken,
                     "accepted": list(one.accepted),
                     "other": one.other,
                     "fact": whereabouts(one.fact, filled.of(one.seen(arm.window, many_valued()), at).standing),
                 }
-                for at, ((novel, *_), one, text) in enumerate(zip(asked, questions, texts, strict=True))
+                for at, ((novel, *_), one, (text, taken)) in enumerate(zip(asked, questions, texts, strict=True))
             ]
-            nats = [{"content": content, **one} for one in nats_by_token(model, arm, read_, filled, tokenizer)]
+            nats = [{"content": content, **one} for one in nats_by_token(model, arm, read_, stated, filled, tokenizer)]
             part = shards.put(content, {"answers": spoken, "nats": nats, "seconds": seconds})
         said += part["answers"]
         items += part["nats"]

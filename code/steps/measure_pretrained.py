@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from loci.bench.pretrained import (
@@ -34,11 +33,12 @@ from loci.errors import UserError, run_step
 from loci.models.architectures import build
 from loci.models.base import use_threads
 from loci.models.bpe import BOS, canonical_of, load_bpe
+from loci.models.checkpoints import weights_of
 from loci.models.gpt import GPT, Shape
 from loci.models.packed import pack, windows_of
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_result, result, rounded, sha256_file, write_json
+from loci.results import read_result, result, rounded, write_json
 from loci.worlds.prose import documents
 from loci.worlds.prose_files import read_documents
 
@@ -60,17 +60,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def load_model(path: Path, record: dict, canonical: torch.Tensor, pad: int) -> GPT:
     """The model of a result of pretrain.py; UserError where its weights are missing, altered, or of another shape."""
-    weights = path.with_suffix(".safetensors")
-    if not weights.is_file() or sha256_file(weights) != record["metrics"]["weights_sha256"]:
-        raise UserError(weights, "missing or not the weights that the result names", f"delete {path} and run pretrain.py")
-    config = record["config"]
-    if config["shape"]["vocabulary"] != len(canonical):
-        held = config["shape"]["vocabulary"]
-        raise UserError(
-            f"{path}: shape.vocabulary", f"is {held}, the tokenizer's {len(canonical)}", "give the tokenizer it was trained with"
-        )
+    weights, config = weights_of(path, record, len(canonical), "pretrain.py"), record["config"]
     model = build(config["model"], Shape(**config["shape"]), config["pretrain"]["engram"], canonical, pad, record["seed"])
-    model.load_state_dict(load_file(weights))
+    model.load_state_dict(weights)
     return model.eval()
 
 

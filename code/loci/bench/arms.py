@@ -1,7 +1,8 @@
 """The arms of the comparison of memories for evicted text: one decoder, a window of raw tokens, and what stands in front of it.
 
 nothing    raw tokens alone
-open       triplets, by the tokens of their parts
+open       triplets, one vector each, made of the tokens of their parts
+spelt      triplets, a vector for each token of their objects
 pooled     the mean of every `each` evicted tokens
 summary    a learnt vector for every `each` evicted tokens
 """
@@ -15,9 +16,11 @@ from loci.bench.evicted import Parts, Remembered
 from loci.errors import UserError
 from loci.models.attention import Attend, sdpa
 from loci.models.gpt import GPT, Shape
-from loci.models.zones import OpenTriplets, Pooled, Summary
+from loci.models.zones import OpenTriplets, Pooled, SpeltTriplets, Summary
 
-ZONES = ("nothing", "open", "pooled", "summary")
+TRIPLETS = {"open": OpenTriplets, "spelt": SpeltTriplets}
+_TOKENS = {"pooled": Pooled, "summary": Summary}
+ZONES = ("nothing", *TRIPLETS, *_TOKENS)
 LONGEST = 8  # tokens of a triplet's part
 _ALIKE = 0.12  # the head begins as so much of the embedding: what is attended to can be said from the start
 _DROPPED = 0.1  # of the windows are trained without any triplet, and as many of the others' triplets are missing
@@ -48,7 +51,7 @@ class Arm:
         """What is remembered of evicted text; while training, triplets are left out at random."""
         if self.zone == "nothing":
             return Remembered("nothing", 0)
-        if self.zone != "open":
+        if self.zone in _TOKENS:
             return Remembered("tokens", self.most)
         return Remembered("triplets", self.most, _DROPPED * training, _DROPPED * training)
 
@@ -57,10 +60,10 @@ class Arm:
         shape = Shape.of_depth(depth, vocabulary, self.window)
         torch.manual_seed(seed)
         zone: nn.Module | None = None
-        if self.zone == "open":
-            zone = OpenTriplets(shape.width, LONGEST)
-        elif self.zone != "nothing":
-            zone = {"pooled": Pooled, "summary": Summary}[self.zone](shape.width, self.each)
+        if self.zone in TRIPLETS:
+            zone = TRIPLETS[self.zone](shape.width, LONGEST)
+        elif self.zone in _TOKENS:
+            zone = _TOKENS[self.zone](shape.width, self.each)
         torch.manual_seed(seed)
         model = GPT(shape, zone=zone, attend=attend)
         with torch.no_grad():

@@ -62,36 +62,54 @@ class Contents:
 
 
 @torch.no_grad()
-def answers(model: GPT, arm: Arm, asked: Sequence[Posed], contents: Contents, tokenizer: Tokenizer, most: int) -> list[str]:
-    """What is said to each question, to the first line break or `most` tokens."""
+def answers(
+    model: GPT, arm: Arm, asked: Sequence[Posed], contents: Contents, tokenizer: Tokenizer, most: int
+) -> list[tuple[str, int]]:
+    """What is said to each question, to the first line break or `most` tokens, and the positions that its zone took."""
     seen = [contents.of(one.seen(arm.window, many_valued()), at) for at, one in enumerate(asked)]
     lengths = [len(window.document.ids) - window.start for window in seen]
-    parts, how, out = parts_of(tokenizer), arm.remembered(False), [""] * len(asked)
+    parts, how, out = parts_of(tokenizer), arm.remembered(False), [("", 0)] * len(asked)
     for _, alike in groupby(sorted(range(len(asked)), key=lengths.__getitem__), key=lengths.__getitem__):
         chosen = list(alike)
         for start in range(0, len(chosen), _BATCH):
             part = chosen[start : start + _BATCH]
             memory = batch_of([seen[at] for at in part], arm.window, how, parts).memory
             tokens = torch.tensor([seen[at].document.ids[seen[at].start :] for at in part])
-            for at, ids in zip(part, model.generate(tokens, most, memory).tolist(), strict=True):
-                out[at] = tokenizer.decode(ids).strip(" ").split("\n")[0].strip()
+            taken = positions_of(model, memory, len(part))
+            for at, ids, count in zip(part, model.generate(tokens, most, memory).tolist(), taken, strict=True):
+                out[at] = tokenizer.decode(ids).strip(" ").split("\n")[0].strip(), count
     return out
 
 
 @torch.no_grad()
+def positions_of(model: GPT, memory, windows_: int) -> list[int]:
+    """Positions that what is remembered takes in the zone of each of so many windows."""
+    if memory is None:
+        return [0] * windows_
+    made = model.zone(memory, model.embedding)
+    return [made.vectors.shape[1]] * windows_ if made.present is None else made.present.sum(-1).tolist()
+
+
+@torch.no_grad()
 def nats_by_token(
-    model: GPT, arm: Arm, documents: Sequence[ReadDocument], contents: Contents, tokenizer: Tokenizer
+    model: GPT,
+    arm: Arm,
+    documents: Sequence[ReadDocument],
+    stated: Sequence[ReadDocument],
+    contents: Contents,
+    tokenizer: Tokenizer,
 ) -> Iterator[dict]:
     """For each document: nats and number of the tokens that name facts which stood when their window began, and of all others.
 
-    The facts that count are those that stand of a window of `arm.window` tokens.
+    stated: the same documents with gold triplets; they say which facts stand of the text before a window of `arm.window` tokens,
+    whatever was extracted.
     """
     parts, how = parts_of(tokenizer), arm.remembered(False)
-    for number, document in enumerate(documents):
+    for number, (document, gold) in enumerate(zip(documents, stated, strict=True)):
         found = windows([document], arm.window, many_valued())
         given = batch_of([contents.of(window, number + at) for at, window in enumerate(found)], arm.window, how, parts)
         learnt = given.targets >= 0
-        named = torch.stack([fact_targets(window, arm.window) for window in found])[learnt]
+        named = torch.stack([fact_targets(one, arm.window) for one in windows([gold], arm.window, many_valued())])[learnt]
         losses = model.loss(given.tokens, given.targets, given.memory)
         facts, others = losses[named], losses[~named]
         yield {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 
 from loci.errors import UserError
-from loci.results import write_bytes
+from loci.results import sha256_file, write_bytes
 
 _FORMAT = "1"
 
@@ -69,3 +69,17 @@ def _compare(path: Path, found: dict, wanted: dict) -> None:
 
 def _text(about: dict) -> str:
     return json.dumps(about, sort_keys=True)
+
+
+def weights_of(path: Path, record: dict, vocabulary: int, step: str) -> dict[str, torch.Tensor]:
+    """The weights beside the result of a training at `path`, whose content is `record`; UserError where they are missing, were
+    altered, or are of a vocabulary of another size. step: the script that makes them."""
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file() or sha256_file(weights) != record["metrics"]["weights_sha256"]:
+        raise UserError(weights, "missing or not the weights that the result names", f"delete {path} and run {step}")
+    held = record["config"]["shape"]["vocabulary"]
+    if held != vocabulary:
+        raise UserError(
+            f"{path}: shape.vocabulary", f"is {held}, the tokenizer's {vocabulary}", "give the tokenizer it was trained with"
+        )
+    return load_file(weights)

@@ -1,11 +1,12 @@
 """What can stand in the memory zone in front of the tokens, and how it becomes vectors of the model's width.
 
     triplets, open     subject, relation and object as their tokens' embeddings, pooled in order: also for names never seen
+    triplets, spelt    the same, but one position for each token of the object and one for its end: what is said can be copied
     triplets, closed   an embedding for each entity and each relation of a vocabulary, as first proposed
     pooled             the mean of every few old tokens (after Compressive Transformers, arXiv 1911.05507)
     summary            one vector a segment of old tokens, found by a question that is learnt (after HMT, arXiv 2405.06067)
 
-Every triplet is one position. It also says whether the fact holds, and how many triplets have come since.
+Every triplet is one position, unless it is spelt. It also says whether the fact holds, and how many triplets have come since.
 """
 
 from dataclasses import dataclass
@@ -64,10 +65,13 @@ class _Triplets(nn.Module):
 
     def forward(self, given: TripletIds, embedding: nn.Embedding) -> Memory:
         """The memory zone of triplets: [B, M, width]."""
-        joined = norm(self.join(self.vectors(given, embedding).flatten(-2)))
-        joined = joined + given.denied[..., None] * self.denied + self.age(given.age.clamp(max=AGES - 1))
-        joined = joined + self.down(F.relu(self.up(norm(joined))).square())
-        return Memory(norm(joined), given.present)
+        return Memory(self.joined(self.vectors(given, embedding), given.denied, given.age), given.present)
+
+    def joined(self, parts: torch.Tensor, denied: torch.Tensor, age: torch.Tensor) -> torch.Tensor:
+        """One vector [..., width] of three [..., 3, width], with what is said about them: bool and int64 [...]."""
+        joined = norm(self.join(parts.flatten(-2)))
+        joined = joined + denied[..., None] * self.denied + self.age(age.clamp(max=AGES - 1))
+        return norm(joined + self.down(F.relu(self.up(norm(joined))).square()))
 
 
 class OpenTriplets(_Triplets):
@@ -87,6 +91,37 @@ class OpenTriplets(_Triplets):
         there = given.parts != NOTHING  # [B, M, 3, L]
         tokens = norm(embedding(given.parts.clamp(min=0))) * there[..., None]
         return norm((tokens * self.place[: tokens.shape[-2]]).sum(-2))
+
+
+class SpeltTriplets(nn.Module):
+    """The object a token at a time, each with subject and relation, and with the token before it, to which a reader that has just
+    said that one can turn; then a vector for its end. Subject and relation are pooled as in `OpenTriplets`."""
+
+    def __init__(self, width: int, longest: int):
+        super().__init__()
+        self.about = OpenTriplets(width, longest)
+        self.begin = nn.Parameter(torch.randn(width))
+        self.end = nn.Parameter(torch.randn(width))
+
+    def forward(self, given: TripletIds, embedding: nn.Embedding) -> Memory:
+        """The memory zone: [B, most positions of a window, width], the latest triplet last."""
+        objects, longest = given.parts[:, :, 2], given.parts.shape[-1]  # [B, M, L]
+        ends = (objects != NOTHING).sum(-1, keepdim=True)  # [B, M, 1]
+        place = torch.arange(longest + 1, device=objects.device)
+        present = ((place <= ends) & given.present[..., None]).flatten(1)  # [B, M (L + 1)]
+        # What is there moves to the end, in its order: a zone is as long as the longest of its batch.
+        order = present.byte().argsort(dim=-1, stable=True)[:, present.shape[1] - int(present.sum(-1).max()) :]  # [B, P]
+        row, triplet, at = torch.arange(len(order), device=objects.device)[:, None], order // (longest + 1), order % (longest + 1)
+        tokens = torch.cat([norm(self.begin).expand(*objects.shape[:2], 1, -1), norm(embedding(objects.clamp(min=0)))], 2)
+        before = tokens[row, triplet, at]
+        said = torch.where(
+            (at < ends[row, triplet, 0])[..., None], tokens[row, triplet, (at + 1).clamp(max=longest)], norm(self.end)
+        )
+        parts = self.about.vectors(given, embedding)[row, triplet, :2]  # [B, P, 2, width]
+        known = self.about.joined(
+            torch.cat([parts, before[..., None, :]], -2), given.denied[row, triplet], given.age[row, triplet]
+        )
+        return Memory(norm(said + known), present.gather(1, order))
 
 
 class ClosedTriplets(_Triplets):
