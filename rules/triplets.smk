@@ -3,6 +3,7 @@
 _MADE = f"data/generated/{PROFILE}"
 _WINDOWED = SETTINGS["windowed"]
 _EXAM_BPE = f"{_MADE}/exams.bpe.json"
+_EXAM_SEEDS = {"train": 0, "heldout": 1}  # held-out exams of seed 0 were read while encoders and the loss were chosen
 
 
 rule make_exams:
@@ -17,7 +18,8 @@ rule make_exams:
         mem_mb=1000,
     params:
         code=code_of("make_prose.py"),
-        options=lambda wildcards: f"--exams {_WINDOWED['exams']} --tokens {_WINDOWED['words'][wildcards.split]}",
+        options=lambda wildcards: f"--exams {_WINDOWED['exams']} --tokens {_WINDOWED['words'][wildcards.split]}"
+        f" --seed {_EXAM_SEEDS[wildcards.split]}",
     wildcard_constraints:
         split="train|heldout",
     message:
