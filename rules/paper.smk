@@ -12,6 +12,7 @@ rule collect_ledger:
         f"{OUT}/layered/contamination.{BASE}.json",
         f"{OUT}/pretrain/pretrained.json",
         f"{OUT}/windowed/windowed.json",
+        f"{OUT}/extraction/extraction.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
@@ -92,7 +93,7 @@ rule draw_from_scratch:
     params:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
     wildcard_constraints:
-        figure="pretrain|windowed",
+        figure="pretrain|windowed|extraction",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} --out {output.pdf} {output.png}"
     shell:

@@ -79,6 +79,30 @@ rule extract_prose:
         " --out {output.triplets} --result {output.result} > {log} 2>&1"
 
 
+rule measure_extraction:
+    input:
+        text=f"{_MADE}/prose.heldout.parquet",
+        extracted=f"{_MADE}/extracted.prose.heldout.parquet",
+        tokenizer=f"{_MADE}/bpe.json",
+    output:
+        f"{OUT}/extraction/extraction.json",
+    log:
+        f"logs/{PROFILE}/measure_extraction.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_extraction.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("measure_extraction.py"),
+    message:
+        "python code/steps/measure_extraction.py --text {input.text} --extracted {input.extracted} --tokenizer {input.tokenizer}"
+        " --out {output}"
+    shell:
+        "python code/steps/measure_extraction.py --text {input.text} --extracted {input.extracted} --tokenizer {input.tokenizer}"
+        " --out {output} > {log} 2>&1"
+
+
 rule train_windowed:
     input:
         corpus=f"{_MADE}/exams.train.parquet",

@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from loci.errors import UserError
 from loci.worlds.prose_lexicon import relations
 from loci.worlds.prose_records import NOVELTIES, Document, Sentence, Triplet
@@ -40,6 +42,11 @@ class ExtractionScore:
             pairs = zip(self._before.sentences, extracted, strict=False)
             self._tally(_SHIFTED, [(_keys(sentence.triplets), _keys(of)) for sentence, of in pairs])
         self._before = document
+
+    def counts(self, group: str) -> tuple[int, int, int, int]:
+        """Gold triplets of a group, how many of them were extracted, extracted ones, how many of them are right. Groups: "all",
+        what is new of a document, a hard case, both as "wordings pronoun", and "shifted"."""
+        return tuple(self._counts[group, name] for name in ("gold", "gold right", "found", "found right"))
 
     def metrics(self) -> dict:
         """Everything counted: fractions, and n, the number of gold triplets."""
@@ -102,11 +109,15 @@ class ExtractionScore:
                 self._counts[group, name] += matched
 
     def _measures(self, group: str) -> dict:
-        gold, found = self._counts[group, "gold"], self._counts[group, "found"]
-        recall = self._counts[group, "gold right"] / gold if gold else 0.0
-        precision = self._counts[group, "found right"] / found if found else 0.0
-        both = precision + recall
-        return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / both if both else 0.0, "n": gold}
+        precision, recall, f1 = agreement(np.array(self.counts(group)))
+        return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "n": self.counts(group)[0]}
+
+
+def agreement(counts: np.ndarray) -> np.ndarray:
+    """Precision, recall and F1 [..., 3] of counts [..., 4] as in `ExtractionScore.counts`; 0 where nothing was counted."""
+    gold, recalled, found, right = np.moveaxis(np.asarray(counts, dtype=float), -1, 0)
+    precision, recall = right / np.maximum(found, 1), recalled / np.maximum(gold, 1)
+    return np.stack([precision, recall, 2 * precision * recall / np.maximum(precision + recall, 1e-12)], -1)
 
 
 def _key(triplet: Triplet) -> tuple[str, str, str, str]:

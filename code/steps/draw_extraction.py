@@ -1,0 +1,82 @@
+"""Figure: extracted triplets. Agreement with gold by what is new and by hard case; how much shorter text is as triplets."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from loci.bench.ledger import Ledger
+from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
+from loci.errors import UserError, run_step
+
+GROUPS = {
+    "none": "known names and wordings",
+    "names": "new names",
+    "wordings": "new wordings",
+    "both": "both new",
+    "pronoun": "subject by pronoun",
+    "negation": "negation",
+    "update": "update",
+}
+MEASURES = {  # Okabe and Ito
+    "precision": ("precision", "#E69F00", "<"),
+    "recall": ("recall", "#0072B2", ">"),
+    "f1": ("F1", "#000000", "D"),
+}
+FORMS = {
+    "vectors": ("a position a triplet", "#56B4E9", "d"),
+    "spelt": ("a position a token of its object", "#0072B2", "D"),
+}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--ledger", type=Path, required=True, default=argparse.SUPPRESS, help="summary.json to draw from")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="files (.pdf, .png)")
+    return parser.parse_args(argv)
+
+
+def dots(axes, entries: Sequence[dict], look: tuple[str, str, str], shift: float) -> None:
+    """An entry a row, downwards, with horizontal intervals."""
+    label, colour, marker = look
+    style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none", "elinewidth": 0.7, "capsize": 1.5}
+    heights = [at + shift for at in range(len(entries))]
+    axes.errorbar([one["value"] for one in entries], heights, xerr=whiskers(entries), label=label, **style)
+
+
+def draw(ledger: Ledger):
+    """Two panels, every point an entry of the ledger."""
+    groups = [name for name in GROUPS if f"extraction.a.{name}.f1" in ledger]
+    if not groups:
+        raise UserError("--ledger", "holds no scores of extraction", "run the rule measure_extraction")
+    figure, (agreement, shorter) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9), width_ratios=(3, 2))
+    for shift, (name, look) in zip((-0.2, 0.0, 0.2), MEASURES.items(), strict=True):
+        dots(agreement, [ledger[f"extraction.a.{group}.{name}"] for group in groups], look, shift)
+    counts = [ledger[f"extraction.a.{group}.f1"]["n"] for group in groups]
+    labels = [f"{GROUPS[group]} (n = {n:,})" for group, n in zip(groups, counts, strict=True)]
+    agreement.set_yticks(range(len(groups)), labels, fontsize=6)
+    agreement.invert_yaxis()
+    agreement.set(xlabel="agreement with gold triplets, held-out text", xlim=(0.5, 1.01))
+    agreement.legend(fontsize=6, loc="lower left")
+    kinds = sorted(ledger.parts("triplet.compression.", ".spelt"))
+    for shift, (name, look) in zip((-0.1, 0.1), FORMS.items(), strict=True):
+        dots(shorter, [ledger[f"triplet.compression.{kind}.{name}"] for kind in kinds], look, shift)
+    kept = [ledger[f"triplet.compression.{kind}.kept"]["value"] for kind in kinds]
+    documents = [ledger[f"triplet.compression.{kind}.spelt"]["n"] for kind in kinds]
+    labels = [f"{kind} (n = {n})\nkeeps {share:.0%}" for kind, share, n in zip(kinds, kept, documents, strict=True)]
+    shorter.set_yticks(range(len(kinds)), labels, fontsize=6)
+    shorter.invert_yaxis()
+    shorter.set(xlabel="tokens of text a position of memory", xscale="log")
+    shorter.legend(fontsize=6)
+    figure.tight_layout()
+    return figure
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    use_style()
+    save(draw(Ledger(args.ledger)), args.out)
+    print(f"{', '.join(map(str, args.out))}: how right extracted triplets are, and how much room they save")
+
+
+if __name__ == "__main__":
+    run_step(main)
