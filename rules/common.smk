@@ -52,5 +52,13 @@ def frozen_reader_of(variant):
     return f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors" if "world" in _SHARED[variant] else []
 
 
+COMPARED = SETTINGS["windowed"]["compared"]  # arms that read exams through a window, and seeds
+
+
+def asked_windowed(kind, arms=()):
+    """Results or raw answers of the compared arms, then of `arms`."""
+    return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=COMPARED["seeds"])
+
+
 wildcard_constraints:
     seed=r"\d+",

@@ -162,14 +162,8 @@ rule ask_windowed:
         " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
-_COMPARED = _WINDOWED["compared"]
-_MORE = [arm for arm in _WINDOWED["arms"] if arm not in _COMPARED["arms"]]
+_MORE = [arm for arm in _WINDOWED["arms"] if arm not in COMPARED["arms"]]
 _TRIPLET_ARM = "quarter_window"
-
-
-def asked_windowed(kind, arms=()):
-    """Results or raw answers of the compared arms, then of `arms`."""
-    return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*_COMPARED["arms"], *arms], seed=_COMPARED["seeds"])
 
 
 rule score_windowed:
@@ -210,7 +204,7 @@ rule score_windowed_more:
         mem_mb=500,
     params:
         code=code_of("score_windowed.py"),
-        options=f"--known {' '.join(_COMPARED['arms'])}",
+        options=f"--known {' '.join(COMPARED['arms'])}",
     message:
         "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output}"
     shell:
