@@ -38,6 +38,23 @@ def layered_block(ledger: Ledger, base: str) -> list[str]:
     return [*lines, *_reciting(ledger, base), *_firing(ledger, base), *_elsewhere(ledger, base)]
 
 
+def growth_block(ledger: Ledger, base: str) -> list[str]:
+    """What rows and retrieval still answer as one owner's facts grow, where that was run."""
+    sizes = sorted(int(part) for part in ledger.parts(f"layered.k_minus_j.{base}.n", ".paraphrase.exact"))
+    lines = []
+    for kind, title in (("paraphrase", "unseen wordings"), ("indirect", "indirect questions")):
+        found = []
+        for size in sizes:
+            k, j, gap = (ledger[f"layered.{name}.{base}.n{size}.{kind}.exact"] for name in ("k", "j", "k_minus_j"))
+            lines_ = ledger[f"layered_growth.index.{base}.n{size}.lines"]["value"]
+            found.append(
+                f"{size:,} facts: K {spread(k, 2)}, J {spread(j, 2)} ({lines_} lines, chosen on development users), "
+                f"K − J {spread(gap, 2)} (n = {k['n']})"
+            )
+        lines += [f"- **As the owner's facts grow**, {title}: {'; '.join(found)}."] if found else []
+    return lines
+
+
 def _reciting(ledger: Ledger, base: str) -> list[str]:
     name = f"layered.k.{base}"
     said = [f"{kind} {spread(ledger[f'{name}.{kind}.recited'], 2)}" for kind in ("direct", "paraphrase", "indirect", "chained")]

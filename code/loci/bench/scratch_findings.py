@@ -1,0 +1,84 @@
+"""Models from scratch, triplets and extraction in words, for README.md; no number is typed, what was not run is left out."""
+
+from loci.bench.ledger import Ledger, spread
+
+_ARMS = {
+    "full_window": "the whole window",
+    "raw_half": "half of it",
+    "raw_equal": "as many positions as with triplets",
+    "raw_quarter": "a quarter",
+    "raw_eighth": "an eighth",
+    "quarter_window": "a quarter and triplets, spelt",
+    "vectors": "a quarter and triplets, a vector each",
+    "pooled": "a quarter and pooled tokens",
+    "summary": "a quarter and summary vectors",
+}
+_CONTENTS = {"gold": "gold ones", "noisy": "3 of 10 objects exchanged", "shuffled": "another text's", "masked": "none"}
+_CAUSES = {"ignored": "stood and was not said", "mis_extracted": "stood with another object", "absent": "did not stand"}
+
+
+def scratch_block(ledger: Ledger) -> list[str]:
+    """What is in the ledger of models from scratch, of text beyond their window, and of extraction."""
+    return [*_pretrained(ledger), *_windowed(ledger), *_extraction(ledger)]
+
+
+def _pretrained(ledger: Ledger) -> list[str]:
+    if "pretrain.engram_minus_dense.val_bpb" not in ledger:
+        return []
+    gaps = {"dense": "at equal steps", "wide": "at equal parameters", "dense.equal_seconds": "at equal seconds"}
+    found = []
+    for name, words in gaps.items():
+        other, _, rest = name.partition(".")
+        entry = ledger.get(f"pretrain.engram_minus_{other}.{f'{rest}.' if rest else ''}val_bpb")
+        found += [f"{words} {spread(entry)}"] if entry else []
+    seeds, gap = ledger["pretrain.dense.val_bpb"]["n"], spread(ledger["pretrain.engram.sensitivity_gap"], 2)
+    return [
+        f"- **A trained Engram table**, bits per byte of held-out text less those of the dense model ({seeds} seeds): "
+        f"{'; '.join(found)}. "
+        f"Silenced, it costs answers that stand in the weights {gap} nats a token more than answers that stand in the text, "
+        "compared with an MLP."
+    ]
+
+
+def _windowed(ledger: Ledger) -> list[str]:
+    if "triplet.with.values.exact" not in ledger:
+        return []
+    there = [name for name in _ARMS if f"triplet.{name}.values.exact" in ledger]
+    found = [
+        f"{_ARMS[name]} ({ledger[f'triplet.{name}.positions']['value']:.0f} positions) "
+        f"{spread(ledger[f'triplet.{name}.values.exact'], 2)}"
+        for name in there
+    ]
+    n = ledger[f"triplet.{there[0]}.values.exact"]["n"]
+    lines = [f"- **Names and values in evicted text**, small models from scratch (n = {n}): {'; '.join(found)}."]
+    others = [
+        f"{words} {spread(ledger[f'triplet.{name}.values.exact'], 2)}"
+        for name, words in _CONTENTS.items()
+        if f"triplet.{name}.values.exact" in ledger
+    ]
+    drops = [
+        f"{words} {ledger[f'triplet.with_below_{name}.fact_ppl']['value']:.0%}"
+        for name, words in (("shuffled", "another text's"), ("masked", "none"))
+        if f"triplet.with_below_{name}.fact_ppl" in ledger
+    ]
+    ppl = ledger["triplet.with.fact_ppl"]["value"]
+    causes = [f"{words} {ledger[f'triplet.quarter_window.cause.{name}']['value']:.2f}" for name, words in _CAUSES.items()]
+    return [
+        *lines,
+        f"- **What stands in the zone of triplets** (extracted ones {spread(ledger['triplet.with.values.exact'], 2)}): "
+        f"{'; '.join(others)}. Perplexity of tokens that name facts of evicted text, {ppl:.2f}, is below that with "
+        f"{' and with '.join(drops)}. Of all answers, wrong because the triplet {'; '.join(causes)}.",
+    ]
+
+
+def _extraction(ledger: Ledger) -> list[str]:
+    if "extraction.a.all.f1" not in ledger:
+        return []
+    groups = {"none": "known names and wordings", "names": "new names", "wordings": "new wordings", "both": "both new"}
+    found = [f"{words} {spread(ledger[f'extraction.a.{name}.f1'])}" for name, words in groups.items()]
+    ratios = [f"{ledger[f'triplet.compression.all.{name}']['value']:.1f}" for name in ("vectors", "spelt")]
+    return [
+        f"- **Extraction** (small models over a frozen encoder), F1 of exact triplets in held-out text: "
+        f"{'; '.join(found)}. A text takes {ratios[0]} times as many positions as its triplets, {ratios[1]} times when they "
+        f"are spelt; {ledger['triplet.compression.all.kept']['value']:.0%} of its standing facts are among them."
+    ]
