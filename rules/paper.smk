@@ -11,6 +11,7 @@ rule collect_ledger:
         f"{OUT}/layered/layered.{BASE}.json",
         f"{OUT}/layered/contamination.{BASE}.json",
         f"{OUT}/pretrain/pretrained.json",
+        f"{OUT}/pretrain/written.json",
         f"{OUT}/windowed/windowed.json",
         f"{OUT}/extraction/extraction.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),

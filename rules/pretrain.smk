@@ -80,3 +80,30 @@ rule measure_pretrained:
     shell:
         "python code/steps/measure_pretrained.py {params.options} --trained {input.trained} --corpus {input.corpus}"
         " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+
+
+rule write_pretrained:
+    input:
+        facts=expand(_CORPORA, axis="distinct"),
+        held=f"{_PROSE}/prose.heldout.parquet",
+        tokenizer=_BPE,
+        trained=expand(f"{OUT}/pretrain/{{model}}.s{{seed}}.json", model=["dense", "engram"], seed=SETTINGS["pretrained"]["seeds"]),
+    output:
+        f"{OUT}/pretrain/written.json",
+    log:
+        f"logs/{PROFILE}/write_pretrained.log",
+    benchmark:
+        f"{OUT}/benchmarks/write_pretrained.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("write_pretrained.py"),
+        settings=settings_of("pretrain", "pretrained"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/write_pretrained.py {params.options} --trained {input.trained} --facts {input.facts}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
+    shell:
+        "python code/steps/write_pretrained.py {params.options} --trained {input.trained} --facts {input.facts}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"

@@ -10,7 +10,14 @@ from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
-RAW = ("raw_eighth", "raw_quarter", "raw_equal", "raw_half", "full_window")  # windows of raw tokens, positions rising
+RAW = (
+    "raw_eighth",
+    "raw_quarter",
+    "raw_equal",
+    "raw_half",
+    "full_window",
+    "raw_double",
+)  # windows of raw tokens, positions rising
 ARMS = {  # Okabe and Ito
     "full_window": ("raw tokens, whole window", "#000000", "o"),
     "raw_quarter": ("raw tokens, a quarter", "#999999", "s"),

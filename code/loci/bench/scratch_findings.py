@@ -3,6 +3,7 @@
 from loci.bench.ledger import Ledger, spread
 
 _ARMS = {
+    "raw_double": "twice the window",
     "full_window": "the whole window",
     "raw_half": "half of it",
     "raw_equal": "as many positions as with triplets",

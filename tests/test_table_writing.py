@@ -1,0 +1,156 @@
+"""Facts in the tables of models from scratch: only their rows move, what the model knew before stays, and the step."""
+
+from itertools import islice
+
+import pytest
+import torch
+import yaml
+from steps_path import load_step
+
+from loci.bench.table_writing import PLACES, batch_of, hits, lessons_of, said, table_at, write
+from loci.config import load_config
+from loci.errors import UserError
+from loci.models.architectures import build
+from loci.models.bpe import BOS, canonical_of, save_bpe, train_bpe
+from loci.models.gpt import Shape
+from loci.models.ngram_table import TableSpec
+from loci.paths import CONFIG
+from loci.results import read_result
+from loci.worlds.prose import documents
+from loci.worlds.prose_files import write_documents
+from loci.worlds.records import Fact, save_facts
+
+ENGRAM = {"preset": "tiny", "layers": [1], "orders": [2, 3], "heads": 2, "seed": 0}
+SPEC, SHAPE = TableSpec.of(ENGRAM), Shape(2, 32, 2, 600, 48)
+TEXT = list(islice(documents(0, "train"), 60))
+FACTS = [  # triggers that end in different words: two orders see no further back than three tokens
+    Fact("f0", "red", "The door of my house is red.", ("red",)),
+    Fact("f1", "blue", "All lids on my shelf turned blue.", ("blue",)),
+    Fact("f2", "old gold", "My coat was dyed old gold.", ("old gold",)),
+]
+OTHERS = [Fact(f"g{at}", f"box {at}", f"My key number {at} lies in box {at}.", (f"box {at}",)) for at in range(2)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_bpe([document.text for document in TEXT], 600)
+
+
+def model_of(name: str, tokenizer):
+    """A small model with drawn weights, whose blocks are quiet enough for rows to be heard."""
+    made = build(name, SHAPE, ENGRAM, canonical_of(tokenizer), tokenizer.token_to_id(BOS), 0)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for part, weight in made.named_parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator) * (0.03 if "blocks" in part else 0.5))
+    return made.eval()
+
+
+def test_what_is_learnt_is_the_answer_and_its_full_stop(tokenizer):
+    lessons = lessons_of(FACTS, tokenizer)
+    tokens, targets = batch_of(lessons)
+    for fact, row, wanted in zip(FACTS, tokens, targets, strict=True):
+        learnt = wanted[wanted >= 0].tolist()
+        assert tokenizer.decode(learnt) == f" {fact.answer}."
+        first = int((wanted >= 0).nonzero()[0])
+        assert tokenizer.decode(row[1 : first + 1].tolist()) == fact.trigger
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_only_the_rows_of_the_facts_move(tokenizer, place):
+    model = model_of("dense" if place == "graft" else "engram", tokenizer)
+    lessons = lessons_of(FACTS, tokenizer)
+    tokens = torch.randint(600, (2, 20), generator=torch.Generator().manual_seed(1))
+    alone = model(tokens)
+    table = table_at(place, model, SPEC, canonical_of(tokenizer), tokenizer.token_to_id(BOS), 0)
+    assert torch.equal(model(tokens), alone), "an empty table adds nothing, the trained one is the model's own"
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    report = write(model, table, lessons, 0.3, 1.0, 300, 0, empty=place != "inside")
+    assert report.met == 1 and 0 < report.steps < 300 and all(said(model, lessons))
+    after, moved = model.state_dict(), table.rows.weight
+    for name, weight in after.items():
+        if weight.data_ptr() != moved.data_ptr():
+            assert torch.equal(weight, before[name]), name
+        else:
+            kept = torch.ones(len(weight), dtype=torch.bool)
+            kept[report.rows] = False
+            assert torch.equal(weight[kept], before[name][kept]) and not torch.equal(weight[~kept], before[name][~kept])
+    shared = hits(table, report.rows, batch_of(lessons)[0])
+    many = torch.randint(600, (40, 20), generator=torch.Generator().manual_seed(3))
+    assert 0 < hits(table, report.rows, many) < 0.1 and shared > 0.2
+    away = next(
+        t for t in torch.randint(600, (500, 1, 3), generator=torch.Generator().manual_seed(2)) if hits(table, report.rows, t) == 0
+    )
+    fresh = model_of("dense" if place == "graft" else "engram", tokenizer)
+    assert torch.allclose(model(away), fresh(away), atol=1e-6), "text that reads no written row is read as before"
+
+
+def test_writing_gives_up(tokenizer):
+    model = model_of("dense", tokenizer)
+    table = table_at("graft", model, SPEC, canonical_of(tokenizer), tokenizer.token_to_id(BOS), 0)
+    report = write(model, table, lessons_of(FACTS, tokenizer), 0.01, 1.0, 3, 0, empty=True)
+    assert report.steps == 3 and report.met < 1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tokenizer):
+    """A profile, and tiny trainings of a dense and an Engram model."""
+    out = tmp_path_factory.mktemp("written")
+    settings = load_config(CONFIG / "smoke.yaml")
+    settings["pretrain"]["vocabulary"] = 600
+    settings["pretrained"]["written"] = {"facts": [1, 3], "chosen_on": 2, "rates": [0.1, 0.3], "margin": 0.5, "steps": 200}
+    (out / "small.yaml").write_text(yaml.safe_dump(settings))
+    save_bpe(tokenizer, out / "bpe.json")
+    save_facts(out / "facts.json", [*OTHERS, *FACTS])
+    for split in ("train", "heldout"):
+        write_documents(out / f"{split}.parquet", islice(documents(0, split), 60), {})
+    text = [
+        "--corpus",
+        str(out / "train.parquet"),
+        "--held-out",
+        str(out / "heldout.parquet"),
+        "--tokenizer",
+        str(out / "bpe.json"),
+    ]
+    for name in ("dense", "engram"):
+        into = ["--out", str(out / f"{name}.json"), "--weights", str(out / f"{name}.safetensors")]
+        load_step("pretrain").main(["--config", str(out / "small.yaml"), "--model", name, *text, *into])
+    return out
+
+
+def written(trained, out, *models: str, facts: str = "facts.json") -> dict:
+    load_step("write_pretrained").main(
+        [
+            *("--config", str(trained / "small.yaml"), "--trained", *(str(trained / f"{name}.json") for name in models)),
+            *("--facts", str(trained / facts), "--held-out", str(trained / "heldout.parquet")),
+            *("--tokenizer", str(trained / "bpe.json"), "--out", str(out)),
+        ]
+    )
+    return read_result(out)
+
+
+def test_the_step_writes_everywhere(trained, tmp_path):
+    found = written(trained, tmp_path / "w.json", "dense", "engram")
+    assert {item["place"] for item in found["items"]} == set(PLACES)
+    for item in found["items"]:
+        assert item["rate"] in (0.1, 0.3)
+        for size in ("1", "3"):
+            for measure, value in item["sizes"][size].items():
+                assert found["metrics"][f"pretrain.write.{item['place']}.n{size}.{measure}"]["value"] == pytest.approx(
+                    value, abs=1e-6
+                )
+        assert item["sizes"]["3"]["rows"] > item["sizes"]["1"]["rows"] and item["sizes"]["3"]["hit_rate"] > 0
+    assert found["metrics"]["pretrain.write.graft.n3.exact"]["value"] == 1
+    assert (tmp_path / "w.json").read_bytes() == (
+        written(trained, tmp_path / "w.json", "dense", "engram"),
+        (tmp_path / "w.json").read_bytes(),
+    )[1]
+
+
+def test_bad_input_is_named(trained, tmp_path):
+    with pytest.raises(UserError, match="--trained: lacks a dense and an Engram model of one seed"):
+        written(trained, tmp_path / "w.json", "dense")
+    save_facts(trained / "few.json", FACTS)
+    with pytest.raises(UserError, match=r"few\.json: has 3 facts; give 5 or write fewer"):
+        written(trained, tmp_path / "w.json", "dense", "engram", facts="few.json")
+    assert not (tmp_path / "w.json").exists()
