@@ -12,6 +12,7 @@ rule sweeps:
         expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),
         expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
         f"{OUT}/windowed/windowed_more.json",
+        expand(f"{OUT}/sweeps/lines.{{reader}}.json", reader=["recite", "answer"]),
 
 
 rule benchmarks:
@@ -124,6 +125,32 @@ rule sweep_shared:
     shell:
         "python code/steps/sweep_shared.py {params.options} --sweep {input.sweep} --variant {wildcards.variant} {params.adapter}"
         " --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule choose_lines:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        adapter=f"{LAYERED}/reader.{{reader}}.{BASE}.s{FIRST}.safetensors",
+    output:
+        f"{OUT}/sweeps/lines.{{reader}}.json",
+    log:
+        f"logs/{PROFILE}/choose_lines.{{reader}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/choose_lines.{{reader}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4500,
+    params:
+        code=code_of("choose_lines.py"),
+        settings=settings_of("base", "encoder", "people", "matrix", "reader", "layered"),
+        options=f"--config {CONFIG}",
+    wildcard_constraints:
+        reader="recite|answer",
+    message:
+        "python code/steps/choose_lines.py {params.options} --reader {wildcards.reader} --adapter {input.adapter} --out {output}"
+    shell:
+        "python code/steps/choose_lines.py {params.options} --reader {wildcards.reader} --adapter {input.adapter} --out {output} > {log} 2>&1"
 
 
 rule density_large:

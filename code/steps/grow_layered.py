@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from loci.bench.layer_bench import LayerBench, shape_of
 from loci.bench.layers import BASE, CONDITIONS
+from loci.bench.line_choice import lines_chosen
 from loci.bench.people import asked_questions, asked_users
-from loci.bench.score import exact
 from loci.bench.user_lora import Teaching, examples_of, texts_to_keep
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -60,23 +60,6 @@ def questions_about(user: User, facts: list[Fact], everybody: list[User], settin
     return [one for one in asked if one.kind in KINDS and stored >= set(one.required_fact_keys)]
 
 
-def lines_chosen(bench: LayerBench, everybody: list[User], size: int, corpus: list[Fact]) -> dict:
-    """{"lines": ..., "tried": {lines: share exact}}: the number of lines with which the reader in the slot answers best what
-    development users with `size` facts each are asked, the smallest of equal ones. Both kinds of question count alike."""
-    settings, kinds = bench.settings, ("paraphrase", "indirect")
-    about, seed = settings["layered"]["growth"]["chosen"], settings["people"]["seed"]
-    right: dict[int, dict[str, list[bool]]] = {depth: {kind: [] for kind in kinds} for depth in about["lines"]}
-    for user in [user for user in everybody if user.split == "dev"][: about["users"]]:
-        facts = storable(user, size, corpus, seed)
-        questions = {one.qid: one for one in questions_about(user, facts, everybody, settings) if one.kind in kinds}
-        for depth in about["lines"]:
-            for said in bench.answers("j", user, facts, list(questions.values()), depth=depth):
-                one = questions[said["qid"]]
-                right[depth][one.kind].append(exact(said["prediction"], one.accepted, one.form))
-    tried = {depth: sum(sum(part) / len(part) for part in found.values()) / len(kinds) for depth, found in right.items()}
-    return {"lines": max(tried, key=lambda depth: (tried[depth], -depth)), "tried": {str(depth): tried[depth] for depth in tried}}
-
-
 def stored(bench: LayerBench, store: str, reader: LoraWeights | None, user: User, facts: list[Fact]) -> tuple[RowMap, dict]:
     """The rows of the facts (none for an index or an adapter of one's own, which the slot then holds), and what they cost."""
     start, how = time.perf_counter(), Teaching(**bench.settings["user_lora"])
@@ -89,7 +72,7 @@ def stored(bench: LayerBench, store: str, reader: LoraWeights | None, user: User
         rows = bench.graft.empty_rows()
     elif store == "index":
         bench.slot.put(reader)
-        about, rows = {"bytes": bench.index(facts, user.uid)[1].nbytes}, bench.graft.empty_rows()
+        about, rows = {"bytes": bench.index(facts, user.uid, 1)[1].nbytes}, bench.graft.empty_rows()
     else:
         bench.slot.put(reader if store == "recited" else None)
         rows, report = bench.write(facts, user.uid, store == "recited", _SEED)
@@ -121,10 +104,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts, chosen = [], {}
     if args.store == "index":
         bench.slot.put(reader)
+        about = growth["chosen"]
+        choosers = [user for user in everybody if user.split == "dev"][: about["users"]]
         for size in tqdm(counts, desc="lines of the index", unit="size"):
-            chosen[size] = shards.get(f"n{size}.lines") or shards.put(
-                f"n{size}.lines", lines_chosen(bench, everybody, size, corpus)
-            )
+            chosen[size] = shards.get(f"n{size}.lines")
+            if chosen[size] is None:
+                told = [(user, storable(user, size, corpus, settings["people"]["seed"])) for user in choosers]
+                asked = [(user, facts, questions_about(user, facts, everybody, settings)) for user, facts in told]
+                chosen[size] = shards.put(f"n{size}.lines", lines_chosen(bench, "j", asked, about["lines"]))
     grown = [(size, user) for size, count in counts.items() for user in users[:count]]
     for size, user in tqdm(grown, desc=f"{args.store} grow", unit="user"):
         part = shards.get(f"n{size}.{user.uid}")

@@ -15,7 +15,7 @@ import yaml
 from tqdm import tqdm
 
 from loci.bench.layer_bench import LayerBench
-from loci.bench.layer_prompts import lines_of
+from loci.bench.layer_prompts import TAUGHT, lines_of
 from loci.bench.layered import recitation_scores
 from loci.bench.lessons import READERS, encoded, lessons_of
 from loci.bench.pupils import iter_pupils
@@ -97,7 +97,7 @@ def trained(bench: LayerBench, variant: Variant, settings: dict, pupils: int, ch
     about, tokenizer = settings["reader"], bench.base.tokenizer
     examples = []
     for user in iter_pupils(range(pupils), settings["people"]["seed"]):
-        recalled = lines_of(user, "best", settings["layered"], bench.encoder)
+        recalled = lines_of(user, "best", settings["layered"], TAUGHT, bench.encoder)
         lessons = lessons_of(variant.reader, user, about["lessons"], _SEED, variant.without, recalled)
         examples += [encoded(pieces, tokenizer) for pieces in lessons]
     how = TuneSettings(about["rate"], about["epochs"], about["tokens"])

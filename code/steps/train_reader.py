@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from loci.bench.layer_prompts import lines_of
+from loci.bench.layer_prompts import TAUGHT, lines_of
 from loci.bench.lessons import READERS, encoded, lessons_of
 from loci.bench.pupils import iter_pupils
 from loci.config import load_config
@@ -46,7 +46,7 @@ def lessons_about(reader: str, users: Iterator[User], settings: dict, seed: int,
     """The lessons of all users as token sequences; retrieval is the one that conditions J read from."""
     found = []
     for user in users:
-        recalled = lines_of(user, "best", settings["layered"], encoder)
+        recalled = lines_of(user, "best", settings["layered"], TAUGHT, encoder)
         found += lessons_of(reader, user, settings["reader"]["lessons"], seed, recalled=recalled)
     return [encoded(pieces, tokenizer) for pieces in found]
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     held_out = lessons_about(args.reader, watched, settings, args.seed, base.tokenizer, encoder)
     slot = LoraSlot(base, spec)
     how = TuneSettings(about["rate"], about["epochs"], about["tokens"])
-    index = {name: settings["layered"][name] for name in ("index", "lines")}
+    index = {"index": settings["layered"]["index"], "lines": settings["layered"]["lines"][TAUGHT]}
     relevant = {"base": settings["base"], "encoder": settings["encoder"], "layered": index}
     relevant |= {"reader": {**about, "name": args.reader, "rank": spec.rank}}
     ids = sha256_text(str([(one.ids, one.marked) for one in examples]))

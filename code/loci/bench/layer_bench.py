@@ -51,24 +51,23 @@ class LayerBench:
         contexts = writing_contexts(self.settings["write"]["contexts_per_kind"], seed)
         return write_optimised("rows", self.writer, sentences, contexts, write_settings(self.settings["write"], len(facts)), seed)
 
-    def index(self, facts: Sequence[Fact], name: str, lines: int = 0) -> tuple[TextMemory, TextTrace]:
-        """One owner's facts in the profile's index, which finds `lines` of them for a question (0: the profile's number)."""
-        layered = self.settings["layered"]
-        memory = text_memory(layered["index"], self.encoder, lines or layered["lines"])
+    def index(self, facts: Sequence[Fact], name: str, lines: int) -> tuple[TextMemory, TextTrace]:
+        """One owner's facts in the profile's index, which finds `lines` of them for a question."""
+        memory = text_memory(self.settings["layered"]["index"], self.encoder, lines)
         return memory, memory.write(name, [Note(fact.key, fact.statement) for fact in facts])
 
     def lines(
         self, condition: str, user: User, facts: Sequence[Fact], questions: list[Question], depth: int = 0
     ) -> dict[str, tuple[str, ...]]:
-        """What stands in the prompt of each question, the most relevant last: what the index finds among the facts (see
-        `index` for depth), or the needed ones. Nothing for conditions without lines."""
+        """What stands in the prompt of each question, the most relevant last: what the index finds among the facts
+        (`depth` of them, 0 for the profile's number), or the needed ones. Nothing for conditions without lines."""
         what = CONDITIONS[condition].lines
         if what == "gold":
             told = {fact.key: fact.statement for fact in facts}
             return {one.qid: tuple(told[key] for key in one.required_fact_keys if key in told) for one in questions}
         if what != "best":
             return {}
-        memory, trace = self.index(facts, user.uid, depth)
+        memory, trace = self.index(facts, user.uid, depth or self.settings["layered"]["lines"][CONDITIONS[condition].adapter])
         found = {one.qid: memory.recall(trace, query_of(one)) for one in questions}
         return {qid: recall.lines if recall.told else recall.lines[::-1] for qid, recall in found.items()}
 

@@ -13,14 +13,16 @@ from loci.models.encoder import Encoder
 from loci.models.rows import RowMap
 from loci.worlds.records import FORMS, Question, User
 
+TAUGHT = "taught"  # of `layered.lines`: how many lines stand in lessons
 _PROMPT_TOKENS = 24_000  # in a batch: keys and values of SmolLM2-135M take 46 kB each, and stand there up to three times
 
 
-def lines_of(user: User, what: str, layered: dict, encoder: Encoder) -> Callable[[Question], tuple[str, ...]]:
-    """What stands in the prompt of a question, the most relevant last: lines of a memory of text."""
+def lines_of(user: User, what: str, layered: dict, reader: str, encoder: Encoder) -> Callable[[Question], tuple[str, ...]]:
+    """What stands in the prompt of a question, the most relevant last: lines of a memory of text; as "best" as many as
+    `layered.lines` has for the reader."""
     if not what:
         return lambda _question: ()
-    depth = {"top1": 1, "top3": 3, "best": layered["lines"]}
+    depth = {"top1": 1, "top3": 3, "best": layered["lines"].get(reader)}
     name = layered["index"] if what in depth else what
     memory = text_memory(name, encoder, depth.get(what, 1))
     trace = tell_facts(memory, user)
@@ -42,7 +44,7 @@ def prompts_of(
         out[name] = []
         for user in users:
             facts = {fact.key: fact for fact in user.final_facts()}
-            recalled = lines_of(user, condition.lines, settings["layered"], encoder)
+            recalled = lines_of(user, condition.lines, settings["layered"], condition.adapter, encoder)
             for question in asked_questions(user, everybody, settings, settings["layered"]["questions"]):
                 needed = [facts[key].statement for key in question.required_fact_keys if key in facts]
                 context = context_text(question.context_id)
