@@ -38,6 +38,9 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	for figure in matrix budget growth layered firing density sharing; do \
 	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
 	done
+	for figure in windowed; do \
+	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
+	done
 	$(RUN)/python code/steps/draw_reader.py --study results/reference/sweeps/reader.json --out paper/figures/reader.pdf paper/figures/reader.png
 	$(RUN)/python code/steps/draw_lora.py --config config/laptop.yaml --study results/reference/sweeps/lora.json --out paper/figures/lora.pdf paper/figures/lora.png
 	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png

@@ -116,7 +116,7 @@ rule train_windowed:
         f"{OUT}/benchmarks/train_windowed.{{arm}}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=2500,
+        mem_mb=3500,
     params:
         code=code_of("train_windowed.py"),
         settings=settings_of("windowed"),

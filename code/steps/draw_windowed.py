@@ -44,6 +44,7 @@ CONTENTS = {
     "shuffled": "another text's",
     "masked": "none",
 }
+_TICKS = (1, 2, 5, 10, 20, 50)  # of perplexity
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -80,7 +81,7 @@ def draw_sets(axes, ledger: Ledger) -> None:
     """Every set of questions, every arm a marker."""
     there = [name for name in ARMS if f"triplet.{name}.values.exact" in ledger]
     for at, name in enumerate(there):
-        shift = 0.8 * (at / max(1, len(there) - 1) - 0.5) if len(there) > 1 else 0.0
+        shift = 0.6 * (at / max(1, len(there) - 1) - 0.5)
         found = {place: ledger.get(f"triplet.{name}.{kind}.exact") for place, kind in enumerate(SETS)}
         found = {place: entry for place, entry in found.items() if entry}
         dots(axes, [place + shift for place in found], list(found.values()), *ARMS[name][1:], label=ARMS[name][0])
@@ -91,7 +92,7 @@ def draw_sets(axes, ledger: Ledger) -> None:
     axes.invert_yaxis()
     axes.set(xlabel="share exact", xlim=(-0.03, 1.03))
     axes.set_title("by question (n)", fontsize=7)
-    axes.legend(fontsize=5)
+    axes.legend(fontsize=5.5, ncols=2, loc="upper center", bbox_to_anchor=(0.4, -0.16), frameon=False)
 
 
 def draw_contents(axes, ledger: Ledger, measure: str) -> None:
@@ -106,15 +107,17 @@ def draw(ledger: Ledger):
     """Four panels, every point an entry of the ledger."""
     if "triplet.with.values.exact" not in ledger:
         raise UserError("--ledger", "holds no arms that read through a window", "run the rule score_windowed")
-    figure, ((positions, sets), (contents, ppl)) = plt.subplots(2, 2, figsize=(PAGE_WIDTH, 5.2), height_ratios=(3, 2))
+    figure, ((positions, sets), (contents, ppl)) = plt.subplots(2, 2, figsize=(PAGE_WIDTH, 5.6), height_ratios=(3, 2))
     draw_positions(positions, ledger)
     draw_sets(sets, ledger)
     draw_contents(contents, ledger, "values.exact")
     contents.set(xlabel="share exact, names and values", xlim=(-0.03, 1.03))
     contents.set_title("by what stands in the zone of triplets", fontsize=7)
     draw_contents(ppl, ledger, "fact_ppl")
-    ppl.set(xlabel="perplexity of tokens that name a fact of evicted text", xscale="log")
-    ppl.set_title(f"by what stands in the zone (n = {ledger['triplet.with.fact_ppl']['n']:,} tokens)", fontsize=7)
+    ppl.set(xlabel="perplexity of tokens that name its facts", xscale="log")
+    ppl.set_xticks(_TICKS, [str(tick) for tick in _TICKS])
+    ppl.minorticks_off()
+    ppl.set_title(f"the same, in running text (n = {ledger['triplet.with.fact_ppl']['n']:,} tokens)", fontsize=7)
     figure.tight_layout()
     return figure
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import collect, write_ledger
+from loci.config import load_profile
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
@@ -22,6 +23,8 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_reader",
     "sweep_lora",
     "sweep_shared",
+    "choose_lines",
+    "score_windowed_more",
     "density_large",
     "score_density_large",
     "grow_layered",
@@ -59,6 +62,14 @@ def promote(path: Path, target: Path) -> None:
         write_bytes(target, path.read_bytes())
 
 
+def is_default(job: str) -> bool:
+    """Whether a job (rule, then its wildcards) belongs to the default run: of models that read exams only the compared ones."""
+    rule, *wildcards = job.split(".")
+    if rule in ("train_windowed", "ask_windowed"):
+        return wildcards[0] in load_profile("laptop")["windowed"]["compared"]["arms"]
+    return rule not in _NOT_DEFAULT
+
+
 def rule_costs(folder: Path, known: dict[str, dict], cores: int) -> dict:
     """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again;
     selection and timings are not the default run. cores: that one job takes. The default run is counted in seconds of a machine
@@ -69,7 +80,7 @@ def rule_costs(folder: Path, known: dict[str, dict], cores: int) -> dict:
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
         rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1), "cores": cores}
-    counted = [cost for rule, cost in rules.items() if rule.partition(".")[0] not in _NOT_DEFAULT]
+    counted = [cost for rule, cost in rules.items() if is_default(rule)]
     default = sum(cost["seconds"] * cost["cores"] for cost in counted) / 2
     return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": dict(sorted(rules.items()))}
 
