@@ -43,6 +43,7 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	done
 	$(RUN)/python code/steps/draw_reader.py --study results/reference/sweeps/reader.json --out paper/figures/reader.pdf paper/figures/reader.png
 	$(RUN)/python code/steps/draw_lora.py --config config/laptop.yaml --study results/reference/sweeps/lora.json --out paper/figures/lora.pdf paper/figures/lora.png
+	$(RUN)/python code/steps/draw_shared.py --studies $(sort $(wildcard results/reference/sweeps/shared.*.json)) --out paper/figures/shared.pdf paper/figures/shared.png
 	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
 	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
