@@ -247,7 +247,7 @@ def study_of(at: int, variant: dict, condition: str, unseen: bool) -> dict:
     figure = load_step("draw_shared")
     names = [f"{condition}.{measure}" for measure in (*figure.MEASURES, *(figure.APART if unseen else ()))]
     scores = {name: entry_of(9 * at + place) for place, name in enumerate(names)}
-    config = {"variant": variant, "pupils": 7, "users": ["u000", "u001"], "reader": {"rank": 16}}
+    config = {"variant": variant, "pupils": 7, "users": ["u000", "u001"], "reader": {"rank": 16, "users": 9}}
     return {"experiment": "sweep_shared", "config": config, "metrics": {"scores": scores}}
 
 

@@ -78,8 +78,8 @@ def draw(studies: list[dict]):
     figure.legend(handles, [*(look[1] for look in LOOKS.values()), *APART.values()], loc="lower center", ncols=5, fontsize=6)
     config = studies[0]["config"]
     figure.suptitle(
-        f"Shared readers asked about {len(config['users'])} development users (not a result); variants learnt from {config['pupils']}"
-        f" others, the profile's own from {config['reader']['users']}; 95 % intervals",
+        f"Shared readers asked about {len(config['users'])} development users (not a result); variants learnt from "
+        f"{config['pupils']} others, the profile's own from {config['reader']['users']}; 95 % intervals",
         fontsize=7.5,
     )
     figure.tight_layout(rect=(0, 0.06, 1, 1))
