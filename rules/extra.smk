@@ -13,6 +13,7 @@ rule sweeps:
         expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
         f"{OUT}/windowed/windowed_more.json",
         expand(f"{OUT}/sweeps/lines.{{reader}}.json", reader=["recite", "answer"]),
+        expand(f"{OUT}/extraction/exams.{{strategy}}.json", strategy=["a", "c"]),
 
 
 rule benchmarks:

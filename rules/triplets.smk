@@ -103,6 +103,62 @@ rule measure_extraction:
         " --out {output} > {log} 2>&1"
 
 
+# Passages of exams alone, read by the model itself (c) or, for comparison, by the extractor of the prose (a).
+rule measure_exam_extraction:
+    input:
+        text=f"{_MADE}/exams.heldout.parquet",
+        extracted=lambda wildcards: f"{_MADE}/{'said' if wildcards.strategy == 'c' else 'extracted'}.exams.heldout.parquet",
+        tokenizer=_EXAM_BPE,
+    output:
+        f"{OUT}/extraction/exams.{{strategy}}.json",
+    log:
+        f"logs/{PROFILE}/measure_exam_extraction.{{strategy}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_exam_extraction.{{strategy}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("measure_extraction.py"),
+        options=lambda wildcards: f"--passages --strategy exams.{wildcards.strategy}",
+    wildcard_constraints:
+        strategy="a|c",
+    message:
+        "python code/steps/measure_extraction.py {params.options} --text {input.text} --extracted {input.extracted}"
+        " --tokenizer {input.tokenizer} --out {output}"
+    shell:
+        "python code/steps/measure_extraction.py {params.options} --text {input.text} --extracted {input.extracted}"
+        " --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+
+
+rule extract_self:
+    input:
+        trained=f"{OUT}/windowed/trained.self.s0.json",
+        weights=f"{OUT}/windowed/trained.self.s0.safetensors",
+        text=f"{_MADE}/exams.heldout.parquet",
+        tokenizer=_EXAM_BPE,
+    output:
+        triplets=f"{_MADE}/said.exams.heldout.parquet",
+        result=f"{OUT}/extraction/c.exams.heldout.json",
+    log:
+        f"logs/{PROFILE}/extract_self.log",
+    benchmark:
+        f"{OUT}/benchmarks/extract_self.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("extract_self.py"),
+        settings=settings_of("windowed"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/extract_self.py {params.options} --trained {input.trained} --text {input.text}"
+        " --tokenizer {input.tokenizer} --out {output.triplets} --result {output.result}"
+    shell:
+        "python code/steps/extract_self.py {params.options} --trained {input.trained} --text {input.text}"
+        " --tokenizer {input.tokenizer} --out {output.triplets} --result {output.result} > {log} 2>&1"
+
+
 rule train_windowed:
     input:
         corpus=f"{_MADE}/exams.train.parquet",
@@ -162,7 +218,7 @@ rule ask_windowed:
         " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
-_MORE = [arm for arm in _WINDOWED["arms"] if arm not in COMPARED["arms"]]
+_MORE = [name for name, arm in _WINDOWED["arms"].items() if name not in COMPARED["arms"] and not arm.get("emits")]
 _TRIPLET_ARM = "quarter_window"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from loci.bench.arms import TRIPLETS, Arm
+from loci.bench.arms import TRIPLETS, load_arm
 from loci.bench.evicted import read, standing_before
 from loci.bench.exam_asking import Contents, answers, nats_by_token
 from loci.bench.exams import Posed, posed
@@ -22,8 +22,6 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import use_threads
 from loci.models.bpe import load_bpe
-from loci.models.checkpoints import weights_of
-from loci.models.gpt import GPT
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_result, result, rounded, sha256_file, write_json, write_jsonl
@@ -48,15 +46,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
-
-
-def load_arm(path: Path, record: dict, tokenizer: Tokenizer) -> tuple[Arm, GPT]:
-    """The arm of a result of train_windowed.py; UserError where its weights are missing, altered, or of another vocabulary."""
-    weights, config = weights_of(path, record, tokenizer.get_vocab_size(), "train_windowed.py"), record["config"]
-    arm = Arm(**config["arm"])
-    model = arm.model(config["depth"], tokenizer.get_vocab_size(), record["seed"])
-    model.load_state_dict(weights)
-    return arm, model.eval()
 
 
 def sample(exams: Iterable[Document], extracted: dict, tokenizer: Tokenizer, about: dict) -> list[tuple[str, Posed, Posed]]:

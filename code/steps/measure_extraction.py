@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, write_json
 from loci.worlds.extracted_files import read_extracted
+from loci.worlds.prose_exams import passage_of
 from loci.worlds.prose_files import read_documents
 from loci.worlds.prose_lexicon import many_valued
 from loci.worlds.prose_records import NOVELTIES
@@ -31,7 +33,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--text", type=Path, default=GENERATED / "prose.heldout.parquet", help="documents with gold triplets")
     parser.add_argument("--extracted", type=Path, required=True, default=argparse.SUPPRESS, help="by extract_prose.py (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
-    parser.add_argument("--strategy", default="a", help="letter of the strategy in the ledger")
+    parser.add_argument("--strategy", default="a", help="name of the strategy in the ledger")
+    parser.add_argument("--passages", action="store_true", help="of exams measure the passages alone, and no compression")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -56,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if document.doc_id not in extracted:
             raise UserError(args.extracted, f"lacks document {document.doc_id}", f"extract from {args.text}")
         found, score = extracted[document.doc_id], ExtractionScore()
+        if args.passages:
+            document = replace(document, sentences=passage_of(document))
+            found = found[: len(document.sentences)]
         score.add(document, found)
         for group in GROUPS:
             counts[group].append(score.counts(group))
@@ -68,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for group, found in counts.items():
         of = np.array([one for one in found if any(one)] or [(0, 0, 0, 0)])
         ledger |= agreement_entries(of, f"extraction.{args.strategy}.{group.replace(' ', '.')}", args.out.name)
-    for kind, found in sorted(by_kind.items()):
+    for kind, found in () if args.passages else sorted(by_kind.items()):
         ledger |= {f"triplet.compression.{kind}.{name}": ratio(found, name).entry(args.out.name) for name in RATIOS}
     config = {"strategy": args.strategy, "documents": len(by_kind["all"])}
     write_json(args.out, result("extraction", config, None, rounded(ledger), [], provenance.record()))
-    f1, shorter = ledger[f"extraction.{args.strategy}.all.f1"]["value"], ledger["triplet.compression.all.spelt"]["value"]
+    f1, shorter = ledger[f"extraction.{args.strategy}.all.f1"]["value"], ratio(by_kind["all"], "spelt").value
     print(f"{args.out}: F1 of {args.strategy} {f1:.3f}; text takes {shorter:.1f} times as many positions as its spelt triplets")
 
 

@@ -25,6 +25,8 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_shared",
     "choose_lines",
     "score_windowed_more",
+    "extract_self",
+    "measure_exam_extraction",
     "density_large",
     "score_density_large",
     "grow_layered",

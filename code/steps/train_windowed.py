@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from loci.bench.arms import Arm, parts_of
 from loci.bench.evicted import ReadDocument, Windows, read, windows
+from loci.bench.self_extraction import emitting
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import use_threads
@@ -52,10 +53,11 @@ def arm_of(settings: dict, name: str) -> Arm:
     return Arm(**arms[name])
 
 
-def enough(path: Path, tokenizer: Tokenizer, tokens: int) -> Iterator[ReadDocument]:
-    """Documents until they have that many tokens; UserError where the file ends before."""
+def enough(path: Path, tokenizer: Tokenizer, tokens: int, emits: bool = False) -> Iterator[ReadDocument]:
+    """Documents, or passages with the triplets that they state, until they have that many tokens; UserError where the file ends
+    before."""
     for document in read_documents(path):
-        made = read(document, tokenizer)
+        made = read(emitting(document) if emits else document, tokenizer)
         yield made
         tokens -= len(made.ids) - 1
         if tokens <= 0:
@@ -72,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tokenizer, schedule = load_bpe(args.tokenizer), Schedule(about["steps"])
     model = arm.model(about["depth"], tokenizer.get_vocab_size(), args.seed)
     # Windows at the ends of documents are shorter: how much of a batch is text differs a little from arm to arm.
-    documents = list(enough(args.corpus, tokenizer, about["steps"] * about["batch_tokens"]))
+    documents = list(enough(args.corpus, tokenizer, about["steps"] * about["batch_tokens"], arm.emits))
     found, size = windows(documents, arm.window, many_valued()), about["batch_tokens"] // arm.window
     source = Windows(found, arm.window, size, arm.remembered(True), parts_of(tokenizer), args.seed, about["answers"])
     names = ("depth", "steps", "batch_tokens", "answers", "rates")

@@ -8,13 +8,16 @@ summary    a learnt vector for every `each` evicted tokens
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from loci.bench.evicted import Parts, Remembered
 from loci.errors import UserError
 from loci.models.attention import Attend, sdpa
+from loci.models.checkpoints import weights_of
 from loci.models.gpt import GPT, Shape
 from loci.models.zones import OpenTriplets, Pooled, SpeltTriplets, Summary
 
@@ -28,12 +31,14 @@ _DROPPED = 0.1  # of the windows are trained without any triplet, and as many of
 
 @dataclass(frozen=True)
 class Arm:
-    """window: raw tokens. zone: one of `ZONES`. most: triplets, or evicted tokens, that it holds. each: tokens a vector."""
+    """window: raw tokens. zone: one of `ZONES`. most: triplets, or evicted tokens, that it holds. each: tokens a vector. emits:
+    it learns to say the triplets of passages instead of answers to questions about them."""
 
     window: int
     zone: str = "nothing"
     most: int = 0
     each: int = 1
+    emits: bool = False
 
     def __post_init__(self) -> None:
         if self.zone not in ZONES:
@@ -74,3 +79,13 @@ class Arm:
 def parts_of(tokenizer) -> Parts:
     """Triplets as ids for the open encoder."""
     return Parts(tokenizer, LONGEST)
+
+
+def load_arm(path: Path, record: dict, tokenizer: Tokenizer) -> tuple[Arm, GPT]:
+    """The arm of a result of train_windowed.py at `path`, whose content is `record`; UserError where its weights are missing,
+    altered, or of another vocabulary."""
+    weights, config = weights_of(path, record, tokenizer.get_vocab_size(), "train_windowed.py"), record["config"]
+    arm = Arm(**config["arm"])
+    model = arm.model(config["depth"], tokenizer.get_vocab_size(), record["seed"])
+    model.load_state_dict(weights)
+    return arm, model.eval()

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from loci.errors import UserError
 from loci.memories.triplet_store import TripletStore
-from loci.models.bpe import BOS
+from loci.models.bpe import BOS, TRIPLETS
 from loci.models.packed import Batch
 from loci.models.zones import NOTHING, OldTokens, TripletIds
 from loci.worlds.prose_exams import ANSWER
@@ -25,7 +25,8 @@ from loci.worlds.prose_records import Document, Triplet
 class ReadDocument:
     """ids: token ids, <|bos|> first. ends: for each sentence, the number of tokens up to its end. triplets: of each sentence.
     mentions: (first token, number of tokens, gold triplet) wherever a sentence names the object of a fact that holds. answers:
-    (first token, number of tokens) of what is answered in an exam, the line break behind it included."""
+    (first token, number of tokens) of what is answered in an exam, the line break behind it included, or of triplets that a model
+    is to say, their end included."""
 
     doc_id: str
     ids: tuple[int, ...]
@@ -59,12 +60,15 @@ def read(document: Document, tokenizer: Tokenizer, extracted: Sequence[Sequence[
     ids = (tokenizer.token_to_id(BOS), *encoded.ids)
     found = tuple(_mentions(document, offsets))
     firsts = [first for first, _ in offsets]
-    answers = [
-        # The first token begins with the blank behind the label: <|bos|> stands before all of them.
-        (first := bisect_right(firsts, start + len(ANSWER) - 1), min(end + 1, len(ids)) - first)
-        for sentence, (start, _), end in zip(document.sentences, document.spans(), ends, strict=True)
-        if sentence.text.startswith(ANSWER)
-    ]
+    answers = []
+    for sentence, (start, _), end in zip(document.sentences, document.spans(), ends, strict=True):
+        # <|bos|> stands before all tokens. The first one begins with the blank behind the label, or behind the mark.
+        if sentence.text.startswith(ANSWER):
+            first = bisect_right(firsts, start + len(ANSWER) - 1)
+            answers.append((first, min(end + 1, len(ids)) - first))
+        elif sentence.text.startswith(TRIPLETS[0]):
+            first = bisect_right(firsts, start + len(TRIPLETS[0]))
+            answers.append((first, end - first))
     return ReadDocument(document.doc_id, ids, tuple(ends), tuple(tuple(part) for part in triplets), found, tuple(answers))
 
 
