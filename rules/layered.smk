@@ -99,7 +99,7 @@ rule ask_layered:
         f"{OUT}/benchmarks/ask_layered.{{reader}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(4300),
+        mem_mb=peak_mb(6200),
     params:
         code=code_of("ask_layered.py"),
         settings=settings_of("base", "encoder", "people", "engram", "matrix", "reader", "user_lora", "layered"),
