@@ -12,6 +12,7 @@ from loci.bench.layered import (
     entries_of,
     family_scores,
     macro_averages,
+    prompt_entries,
     recitation_scores,
     seen_scores,
     wording_entries,
@@ -171,3 +172,19 @@ def test_answers_of_other_conditions_are_refused(tmp_path):
     with pytest.raises(UserError, match="is no answer of these conditions"):
         load_step("score_layered").main([*arguments, "--out", str(tmp_path / "out.json")])
     assert not (tmp_path / "out.json").exists()
+
+
+def test_prompt_tokens_are_those_of_questions():
+    def asked(memory, uid, tokens, form="question"):
+        return {"memory": memory, "uid": uid, "qid": f"{uid}.{tokens}", "form": form, "prompt_tokens": tokens}
+
+    answers = [
+        asked("j", "a", 300),
+        asked("j", "a", 100),
+        asked("j", "b", 50),
+        asked("j", "b", 900, "statement"),
+        asked("k", "a", 20),
+    ]
+    found = prompt_entries(answers, "b", "x.json")
+    assert found["layered.j.b.prompt_tokens"]["value"] == 125 and found["layered.j.b.prompt_tokens"]["n"] == 3
+    assert found["layered.k.b.prompt_tokens"]["value"] == 20 and len(found) == 2

@@ -9,6 +9,7 @@ from loci.bench.layered import (
     family_scores,
     firing_entries,
     macro_averages,
+    prompt_entries,
     recitation_scores,
     seen_scores,
     wording_entries,
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores |= recitation_scores(answers, questions, users) | family_scores(answers, questions)
     scores |= seen_scores(answers, questions, users)
     metrics = entries_of(scores, macro_averages(answers, questions, users), base, args.out.name)
-    metrics |= wording_entries(answers, questions, base, args.out.name)
+    metrics |= wording_entries(answers, questions, base, args.out.name) | prompt_entries(answers, base, args.out.name)
     fired = [item for path in args.firing for item in read_result(path)["items"]]
     metrics |= firing_entries(fired, base, args.out.name)
     items = [

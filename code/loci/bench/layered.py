@@ -73,6 +73,18 @@ def wording_entries(answers: list[dict], questions: dict[str, Question], base: s
     return out
 
 
+def prompt_entries(answers: list[dict], base: str, source: str) -> dict[str, dict]:
+    """layered.<condition>.<base>.prompt_tokens: mean tokens in the prompt of a question, what is recalled into it included."""
+    found: dict[str, Records] = defaultdict(list)
+    for answer in answers:
+        if answer["form"] == "question":
+            found[answer["memory"]].append((answer["uid"], answer["qid"], answer["prompt_tokens"]))
+    return {
+        f"layered.{condition}.{base}.prompt_tokens": estimate(records, proportion=False).entry(source)
+        for condition, records in found.items()
+    }
+
+
 def macro_averages(answers: list[dict], questions: dict[str, Question], users: list[User]) -> dict[str, dict[str, Records]]:
     """{"macro", "margin"} -> condition -> (user, family, mean): over the families of indirect questions but lookups, each
     family counts alike. macro: exact; margin: exact less the chance of a guess at these very questions."""

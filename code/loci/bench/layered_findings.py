@@ -26,9 +26,11 @@ def layered_block(ledger: Ledger, base: str) -> list[str]:
     asked = [name for name in TITLES if f"layered.{name}.{base}.direct.exact" in ledger]
     sizes = {measure: ledger[f"layered.{asked[0]}.{base}.{measure}"]["n"] for measure in _COLUMNS}
     heads = [f"{title} (n = {sizes[measure]})" for measure, title in _COLUMNS.items()]
+    heads.append("tokens in the prompt")
     lines = ["Readers and rows:", "", f"| condition | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in asked:
         cells = [spread(ledger[f"layered.{name}.{base}.{measure}"], 2) for measure in _COLUMNS]
+        cells.append(f"{ledger[f'layered.{name}.{base}.prompt_tokens']['value']:.0f}")
         lines.append(f"| {TITLES[name]} | {' | '.join(cells)} |")
     lines.append("")
     for (left, right), words in _CONTRASTS.items():
