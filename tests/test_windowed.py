@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -166,6 +167,10 @@ def test_contents_of_the_zone(tokenizer):
         Contents("other", others).of(window, 3).standing == others["y"]
         and Contents("latest2", others).of(window, 0).standing == right[-2:]
     )
+    assert Contents("merged", others).of(window, 3).standing == (*others["y"], *right), "the union of both, the own ones last"
+    fact = lives("Ada Garde", "Ulm", time=1990)
+    alone, later = replace(window, standing=(fact,)), {"y": (replace(fact, object="Bree", time=1991), *others["y"]), "x": ()}
+    assert Contents("merged", later).of(alone, 0).standing == later["y"], "of two values of one fact the later one stands"
     own = {window.document.doc_id: right, "y": others["y"]}
     assert all(Contents("other", own).of(window, at).standing == others["y"] for at in range(3)), "never the document's own"
     facts = tuple(lives(f"P{at}", "Garn") for at in range(200))
@@ -236,7 +241,9 @@ def test_arms_learn_and_are_asked_the_same(files, tmp_path, arm):
     assert len(losses) == 60 and sum(losses[-10:]) < 0.9 * sum(losses[:10])
     ask(files, tmp_path, arm)
     said = list(read_jsonl(tmp_path / f"asked.{arm}.jsonl", ""))
-    contents = ["right", "gold", "other", "none", "noisy", "latest2"] if arm in ("quarter_window", "vectors") else ["right"]
+    contents = (
+        ["right", "gold", "other", "none", "merged", "noisy", "latest2"] if arm in ("quarter_window", "vectors") else ["right"]
+    )
     assert list(dict.fromkeys(one["content"] for one in said)) == contents
     asked = [one["qid"] for one in said if one["content"] == "right"]
     assert len(asked) == len(set(asked)) > 10 and all(
@@ -289,7 +296,7 @@ def test_arms_are_scored_and_contrasted(files, tmp_path):
     full, triplets = (found[f"triplet.{arm}_window.values.exact"]["value"] for arm in ("full", "quarter"))
     assert found["triplet.quarter_window_minus_full_window.values.exact"]["value"] == pytest.approx(triplets - full)
     assert found["triplet.with.values.exact"] == found["triplet.quarter_window.values.exact"]
-    tokens = {found[f"triplet.{content}.fact_ppl"]["n"] for content in ("with", "gold", "shuffled", "masked", "noisy", "latest2")}
+    tokens = {found[f"triplet.{content}.fact_ppl"]["n"] for content in ("with", "gold", "merged", "shuffled", "masked", "noisy")}
     assert len(tokens) == 1, "whatever stands in the zone, the same tokens count"
     assert (
         found["triplet.full_window.positions"]["value"] == 128 and 32 < found["triplet.quarter_window.positions"]["value"] < 104

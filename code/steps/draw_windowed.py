@@ -38,6 +38,7 @@ SETS = {
 CONTENTS = {
     "gold": "gold",
     "with": "extracted",
+    "merged": "with another text's",
     "noisy": "3 of 10 exchanged",
     "latest4": "the latest 4",
     "latest2": "the latest 2",

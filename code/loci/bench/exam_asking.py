@@ -5,6 +5,7 @@ What stands in a zone of triplets can be other than it should be (contents):
     right     what stands of the evicted text
     other     what stands of another document's
     none      nothing
+    merged    both: the union of what stands of two documents
     noisy     right, a share of the objects exchanged for other objects of the same relation
     latestN   the latest N of what is right
 """
@@ -21,6 +22,7 @@ from loci.bench.arms import Arm, parts_of
 from loci.bench.evicted import ReadDocument, Window, batch_of, fact_targets, windows
 from loci.bench.exams import Posed
 from loci.errors import UserError
+from loci.memories.triplet_store import TripletStore
 from loci.models.gpt import GPT
 from loci.worlds.prose_lexicon import many_valued
 from loci.worlds.prose_records import Triplet
@@ -43,15 +45,16 @@ class Contents:
             return window
         if self.name == "none":
             return replace(window, standing=())
-        if self.name == "other":
+        if self.name in ("other", "merged"):
             names = [name for name in self.others if name != window.document.doc_id]
-            return replace(window, standing=self.others[names[at % len(names)]])
+            other = self.others[names[at % len(names)]]
+            return replace(window, standing=other if self.name == "other" else _merged(other, right))
         if self.name == "noisy":
             rng = random.Random(f"noise:{window.document.doc_id}:{at}")
             return replace(window, standing=tuple(self._exchanged(one, rng) for one in right))
         if self.name.startswith("latest") and self.name[6:].isdigit() and int(self.name[6:]):
             return replace(window, standing=right[-int(self.name[6:]) :])
-        raise UserError(f"contents {self.name}", "are not known", "use right, other, none, noisy or latest4")
+        raise UserError(f"contents {self.name}", "are not known", "use right, other, none, merged, noisy or latest4")
 
     def _exchanged(self, triplet: Triplet, rng: random.Random) -> Triplet:
         if rng.random() >= _NOISE:
@@ -59,6 +62,15 @@ class Contents:
         same = [one.object for other in self.others.values() for one in other if one.relation == triplet.relation]
         same = [name for name in same if name != triplet.object]
         return replace(triplet, object=rng.choice(same)) if same else triplet
+
+
+def _merged(first: Sequence[Triplet], second: Sequence[Triplet]) -> tuple[Triplet, ...]:
+    """The union of the stores of two conversations, in the order of telling."""
+    stores = [TripletStore(many_valued()) for _ in range(2)]
+    for store, triplets in zip(stores, (first, second), strict=True):
+        store.update(triplets)
+    union = set(stores[0].merged(stores[1]))
+    return tuple(one for one in dict.fromkeys((*first, *second)) if one in union)
 
 
 @torch.no_grad()

@@ -14,7 +14,13 @@ _ARMS = {
     "pooled": "a quarter and pooled tokens",
     "summary": "a quarter and summary vectors",
 }
-_CONTENTS = {"gold": "gold ones", "noisy": "3 of 10 objects exchanged", "shuffled": "another text's", "masked": "none"}
+_CONTENTS = {
+    "gold": "gold ones",
+    "merged": "another text's beside them",
+    "noisy": "3 of 10 objects exchanged",
+    "shuffled": "another text's",
+    "masked": "none",
+}
 _CAUSES = {"ignored": "stood and was not said", "mis_extracted": "stood with another object", "absent": "did not stand"}
 
 
