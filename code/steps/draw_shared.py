@@ -80,7 +80,7 @@ def draw(studies: list[dict]):
     figure.suptitle(
         f"Shared readers asked about {len(config['users'])} development users (not a result); variants learnt from "
         f"{config['pupils']} others, the profile's own from {config['reader']['users']}; 95 % intervals",
-        fontsize=7.5,
+        fontsize=6.5,
     )
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     return figure
