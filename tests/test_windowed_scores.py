@@ -74,6 +74,7 @@ def test_perplexity_is_over_tokens_and_its_drop_is_paired():
     assert perplexity(items, "other").value == pytest.approx(math.e)
     drop = perplexity_drop(items, others, "fact")
     assert drop.value == drop.low == drop.high == pytest.approx(1 - math.exp(-1)), "every document gains alike"
+    assert perplexity([*items, *items], "fact") == found, "the same documents of another seed are no further documents"
     with pytest.raises(ValueError, match="other tokens"):
         perplexity_drop(items, [nats("a", "none", 4.0, 3), others[1]], "fact")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
+from loci.bench.style import PAGE_WIDTH, draw_dots, plt, save, use_style
 from loci.errors import UserError, run_step
 
 GROUPS = {
@@ -36,12 +36,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def dots(axes, entries: Sequence[dict], look: tuple[str, str, str], shift: float) -> None:
-    """An entry a row, downwards, with horizontal intervals."""
+def column(axes, entries: list[dict], look: tuple[str, str, str], shift: float) -> None:
+    """An entry a row, downwards."""
     label, colour, marker = look
-    style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none", "elinewidth": 0.7, "capsize": 1.5}
-    heights = [at + shift for at in range(len(entries))]
-    axes.errorbar([one["value"] for one in entries], heights, xerr=whiskers(entries), label=label, **style)
+    draw_dots(axes, [at + shift for at in range(len(entries))], entries, colour, marker, label=label)
 
 
 def draw(ledger: Ledger):
@@ -51,7 +49,7 @@ def draw(ledger: Ledger):
         raise UserError("--ledger", "holds no scores of extraction", "run the rule measure_extraction")
     figure, (agreement, shorter) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9), width_ratios=(3, 2))
     for shift, (name, look) in zip((-0.2, 0.0, 0.2), MEASURES.items(), strict=True):
-        dots(agreement, [ledger[f"extraction.a.{group}.{name}"] for group in groups], look, shift)
+        column(agreement, [ledger[f"extraction.a.{group}.{name}"] for group in groups], look, shift)
     counts = [ledger[f"extraction.a.{group}.f1"]["n"] for group in groups]
     labels = [f"{GROUPS[group]} (n = {n:,})" for group, n in zip(groups, counts, strict=True)]
     agreement.set_yticks(range(len(groups)), labels, fontsize=6)
@@ -60,7 +58,7 @@ def draw(ledger: Ledger):
     agreement.legend(fontsize=6, loc="lower left")
     kinds = sorted(ledger.parts("triplet.compression.", ".spelt"))
     for shift, (name, look) in zip((-0.1, 0.1), FORMS.items(), strict=True):
-        dots(shorter, [ledger[f"triplet.compression.{kind}.{name}"] for kind in kinds], look, shift)
+        column(shorter, [ledger[f"triplet.compression.{kind}.{name}"] for kind in kinds], look, shift)
     kept = [ledger[f"triplet.compression.{kind}.kept"]["value"] for kind in kinds]
     documents = [ledger[f"triplet.compression.{kind}.spelt"]["n"] for kind in kinds]
     labels = [f"{kind} (n = {n})\nkeeps {share:.0%}" for kind, share, n in zip(kinds, kept, documents, strict=True)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.ledger import Ledger
-from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
+from loci.bench.style import PAGE_WIDTH, draw_dots, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
 RAW = (
@@ -55,12 +55,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def dots(axes, at: Sequence[float], entries: Sequence[dict], colour: str, marker: str, **more) -> None:
-    """Points at heights `at` with horizontal intervals."""
-    style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none", "elinewidth": 0.7, "capsize": 1.5}
-    axes.errorbar([one["value"] for one in entries], at, xerr=whiskers(entries), **style, **more)
-
-
 def draw_positions(axes, ledger: Ledger) -> None:
     """Values answered exactly against positions of the attention window."""
     raw = [name for name in RAW if f"triplet.{name}.values.exact" in ledger]
@@ -85,7 +79,7 @@ def draw_sets(axes, ledger: Ledger) -> None:
         shift = 0.6 * (at / max(1, len(there) - 1) - 0.5)
         found = {place: ledger.get(f"triplet.{name}.{kind}.exact") for place, kind in enumerate(SETS)}
         found = {place: entry for place, entry in found.items() if entry}
-        dots(axes, [place + shift for place in found], list(found.values()), *ARMS[name][1:], label=ARMS[name][0])
+        draw_dots(axes, [place + shift for place in found], list(found.values()), *ARMS[name][1:], label=ARMS[name][0])
     counts = [
         ledger[f"triplet.{there[0]}.{kind}.exact"]["n"] if f"triplet.{there[0]}.{kind}.exact" in ledger else 0 for kind in SETS
     ]
@@ -99,7 +93,7 @@ def draw_sets(axes, ledger: Ledger) -> None:
 def draw_contents(axes, ledger: Ledger, measure: str) -> None:
     """One measure of the arm of triplets by what stands in its zone."""
     found = {name: ledger[f"triplet.{name}.{measure}"] for name in CONTENTS if f"triplet.{name}.{measure}" in ledger}
-    dots(axes, range(len(found)), list(found.values()), *ARMS["quarter_window"][1:])
+    draw_dots(axes, range(len(found)), list(found.values()), *ARMS["quarter_window"][1:])
     axes.set_yticks(range(len(found)), [CONTENTS[name] for name in found], fontsize=6)
     axes.invert_yaxis()
 

@@ -1,5 +1,6 @@
 """One look for all figures: names, colours, markers, sizes, and files that are the same bytes on every run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -68,6 +69,12 @@ def whiskers(entries: list[dict]) -> list[list[float]]:
         [one["value"] - one.get("low", one["value"]) for one in entries],
         [one.get("high", one["value"]) - one["value"] for one in entries],
     ]
+
+
+def draw_dots(axes, at: Sequence[float], entries: list[dict], colour: str, marker: str, **more) -> None:
+    """Values of entries at heights `at`, with horizontal intervals."""
+    style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none", "elinewidth": 0.7, "capsize": 1.5}
+    axes.errorbar([one["value"] for one in entries], at, xerr=whiskers(entries), **style, **more)
 
 
 def use_style() -> None:

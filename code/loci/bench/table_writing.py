@@ -112,8 +112,7 @@ def write(
     optimiser = torch.optim.Adam([values], lr=rate, betas=(0.9, 0.99))
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    owner, met = learnt.nonzero()[:, 0], torch.zeros(len(lessons), dtype=torch.bool)
-    step = 0
+    owner, step = learnt.nonzero()[:, 0], 0
     while True:
         found = whole.index_put((rows,), values)
         logits = model.logits(torch.func.functional_call(model, {_name(model, table): found}, (tokens,))[learnt])

@@ -60,7 +60,7 @@ def cause_records(answers: Iterable[dict]) -> dict[str, Records]:
 def perplexity(items: Sequence[dict], of: str) -> Estimate:
     """Perplexity of the fact or other tokens (`of`) of documents, resampled as wholes; n is the number of tokens."""
     nats, tokens = _sums(items, of)
-    drawn = _draws(len(items))
+    drawn = _draws(len(nats))
     spread = np.exp(nats[drawn].sum(1) / tokens[drawn].sum(1))
     return _estimate(np.exp(nats.sum() / tokens.sum()), spread, int(tokens.sum()))
 
@@ -70,7 +70,7 @@ def perplexity_drop(items: Sequence[dict], others: Sequence[dict], of: str) -> E
     (nats, tokens), (other_nats, other_tokens) = _sums(items, of), _sums(others, of)
     if [one["doc_id"] for one in items] != [one["doc_id"] for one in others] or not np.array_equal(tokens, other_tokens):
         raise ValueError("the perplexities are of other tokens")
-    drawn = _draws(len(items))
+    drawn = _draws(len(nats))
     spread = 1 - np.exp((nats - other_nats)[drawn].sum(1) / tokens[drawn].sum(1))
     return _estimate(1 - np.exp((nats - other_nats).sum() / tokens.sum()), spread, int(tokens.sum()))
 
@@ -119,8 +119,12 @@ def contrast_entries(arms: dict[str, Sequence[dict]], scored: Sequence[str], sou
 
 
 def _sums(items: Sequence[dict], of: str) -> tuple[np.ndarray, np.ndarray]:
-    """Nats [D] and numbers of tokens [D] of each document."""
-    return np.array([one[f"{of}_nats"] for one in items]), np.array([one[f"{of}_tokens"] for one in items])
+    """Nats [D] and numbers of tokens [D] of each document, means over seeds: seeds are no further documents."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one in items:
+        found[one["doc_id"]].append((one[f"{of}_nats"], one[f"{of}_tokens"]))
+    nats, tokens = np.array([np.mean(seeds, 0) for seeds in found.values()]).T
+    return nats, tokens
 
 
 def _draws(documents: int) -> np.ndarray:
