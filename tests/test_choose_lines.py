@@ -3,13 +3,12 @@
 import pytest
 import yaml
 from fake_encoder import FakeEncoder
-from steps_path import load_step
+from steps_path import dies_after, load_step
 
 from loci.bench.line_choice import lines_chosen
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
 from loci.results import read_result
-from loci.shards import Shards
 from loci.worlds.people import build_users
 
 
@@ -61,13 +60,6 @@ def test_the_step_tries_every_number_and_goes_on(tmp_path, tiny_folder, monkeypa
     assert set(whole["tried"]) == {"1", "2"} and whole["questions"] == 6
     best = max(whole["tried"].values())
     assert whole["lines"] == min(int(depth) for depth, share in whole["tried"].items() if share == best)
-    put = Shards.put
-
-    def dies(self, name, part):
-        put(self, name, part)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(Shards, "put", dies)
+    with dies_after(monkeypatch):
         choose("two")
     assert not (tmp_path / "two" / "l.json").exists() and choose("two") == whole

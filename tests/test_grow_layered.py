@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 from fake_encoder import FakeEncoder
-from steps_path import load_step
+from steps_path import dies_after, load_step
 
 from loci.errors import UserError
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
 from loci.results import read_jsonl, read_result
-from loci.shards import Shards
 from loci.worlds.people import build_users
 from loci.worlds.records import Fact, save_facts, save_users
 
@@ -48,14 +47,7 @@ def grow(arguments: list[str], store: str, folder, *more: str) -> tuple[str, str
 def test_an_own_adapter_grows_is_killed_and_scored(tmp_path, files, monkeypatch):
     few, arguments = files
     one = grow(arguments, "user", tmp_path / "one")
-    put = Shards.put
-
-    def dies(self, name, part):
-        put(self, name, part)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(Shards, "put", dies)
+    with dies_after(monkeypatch):
         grow(arguments, "user", tmp_path / "two")
     assert not (tmp_path / "two" / "user.jsonl").exists()
     two = grow(arguments, "user", tmp_path / "two")

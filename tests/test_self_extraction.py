@@ -3,7 +3,7 @@
 import pytest
 import torch
 import yaml
-from steps_path import load_step
+from steps_path import dies_after, load_step
 
 from loci.bench.evicted import read
 from loci.bench.self_extraction import END, START, emission, emitted, emitting
@@ -13,7 +13,6 @@ from loci.models.bpe import BOS, train_bpe
 from loci.models.gpt import GPT, Shape
 from loci.paths import CONFIG
 from loci.results import read_result
-from loci.shards import Shards
 from loci.worlds.extracted_files import read_extracted
 from loci.worlds.prose import document
 from loci.worlds.prose_exams import passage_of
@@ -112,14 +111,7 @@ def test_the_step_reads_every_exam_and_goes_on(files, tmp_path, monkeypatch):
     exams = list(read_documents(files / "heldout.parquet"))
     assert {name: len(part) for name, part in found.items()} == {one.doc_id: len(one.sentences) for one in exams}
     assert read_result(tmp_path / "one" / "said.json")["metrics"]["documents"] == len(exams)
-    put = Shards.put
-
-    def dies(self, name, part):
-        put(self, name, part)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(Shards, "put", dies)
+    with dies_after(monkeypatch):
         say(files, tmp_path / "two")
     assert not list((tmp_path / "two").glob("said.*"))
     say(files, tmp_path / "two")

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 from fake_encoder import FakeEncoder
-from steps_path import load_step
+from steps_path import dies_after, load_step
 
 from loci.bench.layer_bench import shape_of
 from loci.errors import UserError
@@ -12,7 +12,6 @@ from loci.models.base import load_base
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
 from loci.results import read_jsonl, read_result
-from loci.shards import Shards
 from loci.worlds.records import Question
 
 SWEEP = {
@@ -83,14 +82,7 @@ def test_an_empty_sweep_is_refused(files):
 
 
 def test_a_split_by_family_is_killed_and_resumed(files, tiny_folder, monkeypatch):
-    put = Shards.put
-
-    def dies(self, name, part):
-        put(self, name, part)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(Shards, "put", dies)
+    with dies_after(monkeypatch):
         run(files, tiny_folder, "unseen", "killed")
     assert not (files / "killed" / "unseen.json").exists()
     found, answers = run(files, tiny_folder, "unseen", "killed")

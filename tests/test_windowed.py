@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
-from steps_path import load_step
+from steps_path import dies_after, load_step
 
 from loci.bench.arms import Arm, parts_of
 from loci.bench.evicted import Remembered, Windows, answer_targets, read, windows
@@ -17,6 +17,7 @@ from loci.bench.exams import posed
 from loci.config import load_config
 from loci.errors import UserError
 from loci.models.bpe import train_bpe
+from loci.models.trainer import Trainer
 from loci.paths import CONFIG
 from loci.results import read_jsonl, read_result, sha256_file
 from loci.worlds.extracted_files import write_extracted
@@ -263,17 +264,8 @@ def test_arms_learn_and_are_asked_the_same(files, tmp_path, arm):
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(files, tmp_path, monkeypatch):
-    from loci.models.trainer import Trainer
-
     train(files, tmp_path / "one", "quarter_window")
-    keep = Trainer.keep
-
-    def dies(self, *arguments):
-        keep(self, *arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(Trainer, "keep", dies)
+    with dies_after(monkeypatch, Trainer, "keep"):
         train(files, tmp_path / "two", "quarter_window")
     assert not (tmp_path / "two" / "quarter_window.json").exists()
     train(files, tmp_path / "two", "quarter_window")
