@@ -3,11 +3,31 @@
 _PROSE = f"data/generated/{PROFILE}"
 _TRAINED = SETTINGS["pretrained"]["models"]
 _BPE = f"{_PROSE}/bpe.json"
+_LONG = f"{_PROSE}/prose.long.parquet"  # long enough that a training reads it about once: what is read twice is learnt by heart
+
+
+rule make_long_prose:
+    output:
+        _LONG,
+    log:
+        f"logs/{PROFILE}/make_long_prose.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_long_prose.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("make_prose.py"),
+        options=f"--tokens {SETTINGS['pretrain']['words']}",
+    message:
+        "python code/steps/make_prose.py {params.options} --split train --out {output}"
+    shell:
+        "python code/steps/make_prose.py {params.options} --split train --out {output} > {log} 2>&1"
 
 
 rule train_bpe:
     input:
-        f"{_PROSE}/prose.train.parquet",
+        _LONG,
     output:
         _BPE,
     log:
@@ -28,7 +48,7 @@ rule train_bpe:
 
 rule pretrain:
     input:
-        corpus=f"{_PROSE}/prose.train.parquet",
+        corpus=_LONG,
         held=f"{_PROSE}/prose.heldout.parquet",
         tokenizer=_BPE,
     output:
@@ -57,7 +77,7 @@ rule pretrain:
 
 rule measure_pretrained:
     input:
-        corpus=f"{_PROSE}/prose.train.parquet",
+        corpus=_LONG,
         held=f"{_PROSE}/prose.heldout.parquet",
         tokenizer=_BPE,
         trained=expand(f"{OUT}/pretrain/{{model}}.s{{seed}}.json", model=_TRAINED, seed=SETTINGS["pretrained"]["seeds"]),

@@ -21,6 +21,7 @@ from loci.models.packed import pack, windows_of
 from loci.paths import CONFIG
 from loci.results import read_result, write_json
 from loci.worlds.prose import documents
+from loci.worlds.prose_records import NOVELTIES
 
 LENGTH, LONG, VOCABULARY = 48, 300, 600
 
@@ -176,6 +177,10 @@ def test_models_are_compared_side_by_side(trained):
         "pretrain.engram.silenced_mlp0.gap",
         "pretrain.engram_minus_dense.new.dnats",
     } <= set(ledger)
+    for novel in NOVELTIES[1:]:
+        left, right = (ledger[f"pretrain.{name}.{novel}.val_bpb"]["value"] for name in ("engram", "dense"))
+        assert ledger[f"pretrain.engram_minus_dense.{novel}.val_bpb"]["value"] == pytest.approx(left - right, abs=1e-5)
+    assert len({ledger[f"pretrain.dense.{novel}.val_bpb"]["value"] for novel in NOVELTIES[1:]}) == 3  # three different texts
     assert set(found["provenance"]["costs"]) == {"pretrain.dense.tokens_per_s", "pretrain.engram.tokens_per_s"}
 
 

@@ -32,15 +32,17 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.architectures import build
 from loci.models.base import use_threads
-from loci.models.bpe import BOS, canonical_of, load_bpe
+from loci.models.bpe import BOS, bytes_of, canonical_of, load_bpe
 from loci.models.checkpoints import weights_of
 from loci.models.gpt import GPT, Shape
 from loci.models.packed import pack, windows_of
+from loci.models.trainer import bits_per_byte
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_result, result, rounded, write_json
 from loci.worlds.prose import documents
-from loci.worlds.prose_files import read_documents
+from loci.worlds.prose_files import read_documents, texts_of
+from loci.worlds.prose_records import NOVELTIES
 
 _BATCH = 8  # windows read together
 
@@ -115,6 +117,18 @@ def losses_entries(records: dict[tuple[str, int], dict], source: str) -> dict[st
     return out
 
 
+def novelty_entries(found: dict[str, dict[str, dict[int, float]]], source: str) -> dict[str, dict]:
+    """Bits per byte of text with what training never showed, {novelty: {model: {seed: bits}}}, and Engram less dense."""
+    out = {}
+    for novel, models in found.items():
+        for name, seeds in models.items():
+            out[f"pretrain.{name}.{novel}.val_bpb"] = over_seeds(list(seeds.values()), source)
+        both = sorted(models["engram"].keys() & models["dense"].keys())
+        gaps = [models["engram"][seed] - models["dense"][seed] for seed in both]
+        out[f"pretrain.engram_minus_dense.{novel}.val_bpb"] = over_seeds(gaps, source)
+    return out
+
+
 def sensitivity(models: list[GPT], probes: list[Probe]) -> dict[str, dict[str, np.ndarray]]:
     """Nats an answer token of each probe, by kind, whole and with parts silenced, averaged over seeds: {part: {kind: [probes]}}.
 
@@ -160,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     about, how = settings["pretrain"], settings["pretrained"]
     use_threads(settings["threads"])
     tokenizer = load_bpe(args.tokenizer)
-    canonical, pad = canonical_of(tokenizer), tokenizer.token_to_id(BOS)
+    canonical, pad, token_bytes = canonical_of(tokenizer), tokenizer.token_to_id(BOS), bytes_of(tokenizer)
     read = {path: read_result(path) for path in args.trained}
     records = {(record["config"]["model"], record["seed"]): record for record in read.values()}
     models = {
@@ -172,19 +186,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     learnt = list(read_documents(args.corpus))
     fresh = islice(documents(0, "train", len(learnt)), how["documents"])
     probes = probes_of(fresh, tokenizer, about["sequence"], how["probes"], stable_facts(learnt))
-    held = pack((document.text for document in read_documents(args.held_out)), tokenizer)
+    held = {novel: pack(texts_of(args.held_out, novel), tokenizer) for novel in NOVELTIES}
     source, metrics = args.out.name, losses_entries(records, args.out.name)
     tables = [model for (name, _), model in models.items() if name == "engram"]
     metrics |= sensitivity_entries(sensitivity(tables, probes), about["engram"]["layers"][0], source)
     counts = TrigramCounts(pack((document.text for document in learnt), tokenizer))
     by_layer, by_band = defaultdict(list), defaultdict(lambda: defaultdict(list))
-    for (name, _), model in tqdm(models.items(), unit="model"):
-        batches = list(windows_of(held, about["sequence"], _BATCH, about["measured"]))
+    by_novelty = defaultdict(lambda: defaultdict(dict))
+    for (name, seed), model in tqdm(models.items(), unit="model"):
+        batches = list(windows_of(held["none"], about["sequence"], _BATCH, about["measured"]))
+        for novel in NOVELTIES[1:]:
+            windows = windows_of(held[novel], about["sequence"], _BATCH, about["measured"])
+            by_novelty[novel][name][seed] = bits_per_byte(model, windows, token_bytes)
         for at, value in enumerate(lens(model, batches)):
             by_layer[f"pretrain.{name}.lens.layer{at}.nats"].append(value)
         for band, values in nats_by_band(model, batches, counts).items():
             by_band[band][name].append(values)
-    metrics |= {key: over_seeds(values, source) for key, values in by_layer.items()}
+    metrics |= {key: over_seeds(values, source) for key, values in by_layer.items()} | novelty_entries(by_novelty, source)
     for band, *_ in COUNTED:
         gains = np.mean(by_band[band]["engram"], 0) - np.mean(by_band[band]["dense"], 0)
         if not len(gains):

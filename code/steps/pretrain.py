@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from tokenizers import Tokenizer
 from torch import distributed
 
 from loci.config import load_config
@@ -30,7 +29,7 @@ from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_bytes, write_json
 from loci.shards import Shards
-from loci.worlds.prose_files import read_documents
+from loci.worlds.prose_files import texts_of
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -55,11 +54,6 @@ def join_processes() -> tuple[int, int]:
         return 0, 1
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return distributed.get_rank(), distributed.get_world_size()
-
-
-def stream_of(path: Path, tokenizer: Tokenizer) -> torch.Tensor:
-    """A file of prose as one stream of token ids: int32 [N]."""
-    return pack((document.text for document in read_documents(path)), tokenizer)
 
 
 class Diary:
@@ -101,13 +95,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     shape = Shape.of_depth(about["depth"], tokenizer.get_vocab_size(), about["sequence"])
     pad = tokenizer.token_to_id(BOS)
     model = build(args.model, shape, about["engram"], canonical_of(tokenizer), pad, args.seed, args.attention)
-    source = Packed(stream_of(args.corpus, tokenizer), shape.sequence, about["batch"], args.seed, rank, world)
+    source = Packed(pack(texts_of(args.corpus), tokenizer), shape.sequence, about["batch"], args.seed, rank, world)
     relevant = {"model": args.model, "shape": asdict(shape), "pretrain": about, "precision": args.precision}
     derived = {"parameters": model.parameters_by_kind(), "windows": source.windows}
     files = {name: sha256_file(path) for name, path in (("corpus", args.corpus), ("tokenizer", args.tokenizer))}
     owned = {**relevant, **files, "seed": args.seed, "processes": world}
     shards = Shards(Path(__file__), owned, args.out.parent / "work")
-    diary = Diary(model, schedule, shards, stream_of(args.held_out, tokenizer), bytes_of(tokenizer), about)
+    held = pack(texts_of(args.held_out, "none"), tokenizer)  # of known names and wordings; others are another question
+    diary = Diary(model, schedule, shards, held, bytes_of(tokenizer), about)
     trainer = Trainer(model, source, Optimisers(model, about["optimiser"]), owned, args.precision, args.compile == "on")
     if rank == 0:
         print(f"{args.model}: {asdict(shape) | derived}", file=sys.stderr)

@@ -8,7 +8,7 @@ from loci.errors import run_step
 from loci.models.bpe import bytes_of, save_bpe, train_bpe
 from loci.models.packed import pack
 from loci.paths import GENERATED
-from loci.worlds.prose_files import read_documents
+from loci.worlds.prose_files import texts_of
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -21,7 +21,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    texts = [document.text for document in read_documents(args.corpus)]
+    texts = list(texts_of(args.corpus))
     tokenizer = train_bpe(texts, args.vocabulary)
     save_bpe(tokenizer, args.out)
     stream = pack(texts, tokenizer)

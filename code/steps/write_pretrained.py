@@ -30,7 +30,7 @@ from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_result, result, rounded, sha256_file, write_json
 from loci.shards import Shards
-from loci.worlds.prose_files import read_documents
+from loci.worlds.prose_files import texts_of
 from loci.worlds.records import load_facts
 
 _BATCH = 8  # windows read together
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(args.facts, f"has {len(facts)} facts", f"give {how['chosen_on'] + max(how['facts'])} or write fewer")
     lessons = lessons_of(facts, tokenizer)
     others, lessons = lessons[: how["chosen_on"]], lessons[how["chosen_on"] :]
-    held = pack((document.text for document in read_documents(args.held_out)), tokenizer)
+    held = pack(texts_of(args.held_out, "none"), tokenizer)
     windows = list(windows_of(held, about["sequence"], _BATCH, about["measured"]))
     text, token_bytes = torch.cat([batch.tokens for batch in windows]), bytes_of(tokenizer)
     relevant = {"pretrain": about, "written": how}

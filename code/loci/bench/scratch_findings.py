@@ -39,9 +39,11 @@ def _pretrained(ledger: Ledger) -> list[str]:
         entry = ledger.get(f"pretrain.engram_minus_{other}.{f'{rest}.' if rest else ''}val_bpb")
         found += [f"{words} {spread(entry)}"] if entry else []
     seeds, gap = ledger["pretrain.dense.val_bpb"]["n"], spread(ledger["pretrain.engram.sensitivity_gap"], 2)
+    known = {"names": "new names", "wordings": "new wordings", "both": "both new"}
+    novel = [f"{words} {spread(ledger[f'pretrain.engram_minus_dense.{name}.val_bpb'])}" for name, words in known.items()]
     return [
         f"- **A trained Engram table**, bits per byte of held-out text less those of the dense model ({seeds} seeds): "
-        f"{'; '.join(found)}. "
+        f"{'; '.join(found)}; of text with {', '.join(novel)}. "
         f"Silenced, it costs answers that stand in the weights {gap} nats a token more than answers that stand in the text, "
         "compared with an MLP."
     ]

@@ -69,6 +69,11 @@ def read_documents(path: Path) -> Iterator[Document]:
             yield from map(_document, batch.to_pylist())
 
 
+def texts_of(path: Path, novel: str | None = None) -> Iterator[str]:
+    """The text of every document of a file, or of those whose `novel` is this."""
+    return (document.text for document in read_documents(path) if novel in (None, document.novel))
+
+
 def read_about(path: Path) -> dict[str, str]:
     """How a file was made, and its totals."""
     with _open(path) as file:
