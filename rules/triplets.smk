@@ -1,8 +1,9 @@
-# Triplets read out of prose (extraction A), for language models that learn from prose with triplets in place of old context.
+# Triplets read out of prose (extraction A, B, C), for language models that learn from prose with triplets in place of old context.
 
 _MADE = f"data/generated/{PROFILE}"
 _WINDOWED = SETTINGS["windowed"]
 _EXAM_BPE = f"{_MADE}/exams.bpe.json"
+_READ_BY = {"a": "extracted", "b": "side", "c": "said"}  # files of triplets by strategy
 _EXAM_SEEDS = {"train": 0, "heldout": 1}  # held-out exams of seed 0 were read while encoders and the loss were chosen
 
 
@@ -96,18 +97,95 @@ rule measure_extraction:
     params:
         code=code_of("measure_extraction.py"),
     message:
-        "python code/steps/measure_extraction.py --text {input.text} --extracted {input.extracted} --tokenizer {input.tokenizer}"
-        " --out {output}"
+        "python code/steps/measure_extraction.py --compression --text {input.text} --extracted {input.extracted}"
+        " --tokenizer {input.tokenizer} --out {output}"
     shell:
-        "python code/steps/measure_extraction.py --text {input.text} --extracted {input.extracted} --tokenizer {input.tokenizer}"
-        " --out {output} > {log} 2>&1"
+        "python code/steps/measure_extraction.py --compression --text {input.text} --extracted {input.extracted}"
+        " --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
 
 
-# Passages of exams alone, read by the model itself (c) or, for comparison, by the extractor of the prose (a).
+# Extraction B: a side model, taught on the long prose, reads what a window has evicted.
+rule train_side:
+    input:
+        f"{_MADE}/prose.long.parquet",
+    output:
+        result=f"{OUT}/extraction/side.s0.json",
+        weights=f"{OUT}/extraction/side.s0.safetensors",
+    log:
+        f"logs/{PROFILE}/train_side.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_side.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=2500,
+    params:
+        code=code_of("train_side.py"),
+        settings=settings_of("side"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/train_side.py {params.options} --corpus {input} --out {output.result} --weights {output.weights}"
+    shell:
+        "python code/steps/train_side.py {params.options} --corpus {input} --out {output.result} --weights {output.weights}"
+        " > {log} 2>&1"
+
+
+rule extract_side:
+    input:
+        trained=f"{OUT}/extraction/side.s0.json",
+        weights=f"{OUT}/extraction/side.s0.safetensors",
+        text=f"{_MADE}/{{text}}.parquet",
+    output:
+        triplets=f"{_MADE}/side.{{text}}.parquet",
+        result=f"{OUT}/extraction/b.{{text}}.json",
+    log:
+        f"logs/{PROFILE}/extract_side.{{text}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/extract_side.{{text}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("extract_side.py"),
+        options=f"--config {CONFIG}",
+    wildcard_constraints:
+        text="prose.heldout|exams.heldout",
+    message:
+        "python code/steps/extract_side.py {params.options} --trained {input.trained} --text {input.text}"
+        " --out {output.triplets} --result {output.result}"
+    shell:
+        "python code/steps/extract_side.py {params.options} --trained {input.trained} --text {input.text}"
+        " --out {output.triplets} --result {output.result} > {log} 2>&1"
+
+
+rule measure_side:
+    input:
+        text=f"{_MADE}/prose.heldout.parquet",
+        extracted=f"{_MADE}/side.prose.heldout.parquet",
+        tokenizer=f"{_MADE}/bpe.json",
+    output:
+        f"{OUT}/extraction/side.json",
+    log:
+        f"logs/{PROFILE}/measure_side.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_side.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("measure_extraction.py"),
+    message:
+        "python code/steps/measure_extraction.py --strategy b --text {input.text} --extracted {input.extracted}"
+        " --tokenizer {input.tokenizer} --out {output}"
+    shell:
+        "python code/steps/measure_extraction.py --strategy b --text {input.text} --extracted {input.extracted}"
+        " --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+
+
+# Passages of exams alone, read by the model itself (c) or, for comparison, by the extractors of the prose (a, b).
 rule measure_exam_extraction:
     input:
         text=f"{_MADE}/exams.heldout.parquet",
-        extracted=lambda wildcards: f"{_MADE}/{'said' if wildcards.strategy == 'c' else 'extracted'}.exams.heldout.parquet",
+        extracted=lambda wildcards: f"{_MADE}/{_READ_BY[wildcards.strategy]}.exams.heldout.parquet",
         tokenizer=_EXAM_BPE,
     output:
         f"{OUT}/extraction/exams.{{strategy}}.json",
@@ -122,7 +200,7 @@ rule measure_exam_extraction:
         code=code_of("measure_extraction.py"),
         options=lambda wildcards: f"--passages --strategy exams.{wildcards.strategy}",
     wildcard_constraints:
-        strategy="a|c",
+        strategy="a|b|c",
     message:
         "python code/steps/measure_extraction.py {params.options} --text {input.text} --extracted {input.extracted}"
         " --tokenizer {input.tokenizer} --out {output}"

@@ -59,7 +59,8 @@ def files(tmp_path, tokenizer):
 def measure(files, **changed) -> dict:
     named = {"text": files / "text.parquet", "extracted": files / "found.parquet", "tokenizer": files / "bpe.json"} | changed
     named["out"] = files / "out.json"
-    load_step("measure_extraction").main([part for name, value in named.items() for part in (f"--{name}", str(value))])
+    command = [part for name, value in named.items() for part in (f"--{name}", str(value))]
+    load_step("measure_extraction").main([*command, "--compression"])
     return read_result(files / "out.json")["metrics"]
 
 

@@ -34,7 +34,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--extracted", type=Path, required=True, default=argparse.SUPPRESS, help="by extract_prose.py (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
     parser.add_argument("--strategy", default="a", help="name of the strategy in the ledger")
-    parser.add_argument("--passages", action="store_true", help="of exams measure the passages alone, and no compression")
+    parser.add_argument("--passages", action="store_true", help="of exams measure the passages alone")
+    parser.add_argument("--compression", action="store_true", help="measure too how much shorter text is as triplets")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for group, found in counts.items():
         of = np.array([one for one in found if any(one)] or [(0, 0, 0, 0)])
         ledger |= agreement_entries(of, f"extraction.{args.strategy}.{group.replace(' ', '.')}", args.out.name)
-    for kind, found in () if args.passages else sorted(by_kind.items()):
+    for kind, found in sorted(by_kind.items()) if args.compression else ():
         ledger |= {f"triplet.compression.{kind}.{name}": ratio(found, name).entry(args.out.name) for name in RATIOS}
     config = {"strategy": args.strategy, "documents": len(by_kind["all"])}
     write_json(args.out, result("extraction", config, None, rounded(ledger), [], provenance.record()))
