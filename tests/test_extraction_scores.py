@@ -92,8 +92,14 @@ def test_every_point_of_the_figure_is_an_entry(tmp_path):
         value = 0.1 + 0.7 * (at * 0.618 % 1)
         entries[key] = {"value": value, "n": 40, "low": value - 0.05, "high": value + 0.03 + 0.001 * (at % 7), "source": "hand"}
     write_ledger(tmp_path / "summary.json", entries)
+    assert len(step.draw(Ledger(tmp_path / "summary.json")).axes) == 2
+    for at, key in enumerate(f"extraction.exams.{name}.{group}.f1" for name in "bc" for group in ("all", *step.GROUPS)):
+        entries[key] = {"value": 0.05 * at, "n": 9, "low": 0.05 * at, "high": 0.05 * at + 0.01, "source": "hand"}
+    write_ledger(tmp_path / "summary.json", entries)
     figure = step.draw(Ledger(tmp_path / "summary.json"))
-    agreement_, shorter = figure.axes
+    agreement_, shorter, strategies, _legend = figure.axes
+    for line, name in zip(strategies.lines[::3], "bc", strict=False):
+        assert list(line.get_xdata()) == [entries[f"extraction.exams.{name}.{group}.f1"]["value"] for group in step.GROUPS]
     for line, name in zip(agreement_.lines[::3], step.MEASURES, strict=False):
         assert list(line.get_xdata()) == [entries[f"extraction.a.{group}.{name}"]["value"] for group in step.GROUPS]
     for line, name in zip(shorter.lines[::3], step.FORMS, strict=False):

@@ -1,4 +1,6 @@
-"""Figure: extracted triplets. Agreement with gold by what is new and by hard case; how much shorter text is as triplets."""
+"""Figure: extracted triplets. Agreement with gold by what is new and by hard case; where several strategies read the same
+passages, theirs side by side; how much shorter text is as triplets.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -22,6 +24,11 @@ MEASURES = {  # Okabe and Ito
     "recall": ("recall", "#0072B2", ">"),
     "f1": ("F1", "#000000", "D"),
 }
+STRATEGIES = {
+    "a": ("A: models over a pretrained encoder", "#000000", "D"),
+    "b": ("B: a side model from scratch", "#009E73", "s"),
+    "c": ("C: the reader itself", "#D55E00", "^"),
+}
 FORMS = {
     "vectors": ("a position a triplet", "#56B4E9", "d"),
     "spelt": ("a position a token of its object", "#0072B2", "D"),
@@ -43,11 +50,16 @@ def column(axes, entries: list[dict], look: tuple[str, str, str], shift: float) 
 
 
 def draw(ledger: Ledger):
-    """Two panels, every point an entry of the ledger."""
+    """Two panels, three where strategies stand side by side; every point an entry of the ledger."""
     groups = [name for name in GROUPS if f"extraction.a.{name}.f1" in ledger]
     if not groups:
         raise UserError("--ledger", "holds no scores of extraction", "run the rule measure_extraction")
-    figure, (agreement, shorter) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 2.9), width_ratios=(3, 2))
+    there = {name: look for name, look in STRATEGIES.items() if f"extraction.exams.{name}.all.f1" in ledger}
+    rows, height = (2, 5.4) if there else (1, 2.9)
+    figure, panels = plt.subplots(rows, 2, figsize=(PAGE_WIDTH, height), width_ratios=(3, 2), squeeze=False)
+    (agreement, shorter), *rest = panels
+    if there:
+        draw_strategies(*rest[0], ledger, there)
     for shift, (name, look) in zip((-0.2, 0.0, 0.2), MEASURES.items(), strict=True):
         column(agreement, [ledger[f"extraction.a.{group}.{name}"] for group in groups], look, shift)
     counts = [ledger[f"extraction.a.{group}.f1"]["n"] for group in groups]
@@ -70,6 +82,19 @@ def draw(ledger: Ledger):
     shorter.legend(fontsize=5.5, ncols=2, loc="upper center", bbox_to_anchor=(0.1, 1.14), frameon=False)
     figure.tight_layout()
     return figure
+
+
+def draw_strategies(axes, beside, ledger: Ledger, there: dict[str, tuple[str, str, str]]) -> None:
+    """F1 of each strategy on the same passages; `beside` holds the legend."""
+    for shift, (name, look) in zip((-0.2, 0.0, 0.2), there.items(), strict=False):
+        column(axes, [ledger[f"extraction.exams.{name}.{group}.f1"] for group in GROUPS], look, shift)
+    counts = [ledger[f"extraction.exams.{next(iter(there))}.{group}.f1"]["n"] for group in GROUPS]
+    labels = [f"{words} (n = {n:,})" for words, n in zip(GROUPS.values(), counts, strict=True)]
+    axes.set_yticks(range(len(GROUPS)), labels, fontsize=6)
+    axes.invert_yaxis()
+    axes.set(xlabel="F1 on passages of held-out exams", xlim=(-0.03, 1.03))
+    beside.axis("off")
+    beside.legend(*axes.get_legend_handles_labels(), fontsize=6.5, loc="center left", frameon=False)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
