@@ -22,6 +22,7 @@ rule benchmarks:
         f"{OUT}/bench/row_write.json",
         f"{OUT}/bench/pretrain.json",
         f"{OUT}/bench/products.json",
+        f"{OUT}/bench/side_reader.json",
 
 
 rule sweep_rows:
@@ -349,6 +350,26 @@ rule bench_pretrain:
         "python benchmarks/pretrain.py {params.options} --out {output}"
     shell:
         "python benchmarks/pretrain.py {params.options} --out {output} > {log} 2>&1"
+
+
+rule bench_side_reader:
+    output:
+        f"{OUT}/bench/side_reader.json",
+    log:
+        f"logs/{PROFILE}/bench_side_reader.log",
+    benchmark:
+        f"{OUT}/benchmarks/bench_side_reader.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_hash(Path(workflow.basedir) / "benchmarks" / "side_reader.py"),
+        settings=settings_of("side", "windowed"),
+        options=f"--config {CONFIG}",
+    message:
+        "python benchmarks/side_reader.py {params.options} --out {output}"
+    shell:
+        "python benchmarks/side_reader.py {params.options} --out {output} > {log} 2>&1"
 
 
 rule bench_products:

@@ -1,5 +1,6 @@
 """Extraction B: how text is cut, what a word is to say, what is hidden in training, that a model learns to copy, its steps."""
 
+import importlib.util
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from loci.memories import side_training
 from loci.memories.prose_facts import ENDED, HOLDS, NEVER
 from loci.memories.prose_words import words_of
 from loci.memories.side_model import Reader, SideModel, SideSettings
+from loci.memories.side_stream import Follower
 from loci.memories.side_training import begin, examples_of, hidden, train
 from loci.memories.side_words import (
     BEGINS,
@@ -27,7 +29,7 @@ from loci.memories.side_words import (
     segments_of,
     window_of,
 )
-from loci.paths import CONFIG
+from loci.paths import CONFIG, ROOT
 from loci.results import read_result
 from loci.worlds.extracted_files import read_extracted
 from loci.worlds.prose import document
@@ -153,6 +155,35 @@ def test_the_same_model_comes_back_from_its_file(tmp_path):
             SideModel.load(tmp_path / f"{name}.safetensors")
     with pytest.raises(UserError, match="documents to learn from: hold no triplets"):
         begin([replace(TOLD, sentences=TOLD.sentences[:1])], SMALL, 0)
+
+
+def test_a_follower_reads_the_same_in_its_own_time(words, monkeypatch):
+    model = begin([TOLD], replace(SMALL, surely=0.0), 0)
+    segments, reader = list(segments_of(TOLD, words, 8)), Reader(model, words)
+    wanted = [one for segment in segments for one in reader.read(segment)]
+    assert wanted
+    with Follower(model, words) as follower:
+        assert follower.ready() == [] and follower.behind == 0
+        for segment in segments:
+            follower.evict(segment)
+        found = follower.ready()
+        assert found + follower.rest() == wanted and follower.behind == 0
+    monkeypatch.setattr(Reader, "read", lambda *_: 1 / 0)
+    with Follower(model, words) as follower:
+        follower.evict(segments[0])
+        with pytest.raises(ZeroDivisionError):
+            follower.rest()
+
+
+def test_the_benchmark_times_both(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location("bench_side_reader", ROOT / "benchmarks" / "side_reader.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    benchmark.main(["--config", str(CONFIG / "smoke.yaml"), "--texts", "1", "--out", str(tmp_path / "bench.json")])
+    found = read_result(tmp_path / "bench.json")["metrics"]
+    assert found["alone_ms"] > 0 and found["beside_ms"] > 0 and found["segments"] > 0
+    assert 0 <= found["behind_words"] <= found["behind_words_most"] < found["words"]
+    assert "words after their text has left the window" in capsys.readouterr().out
 
 
 @pytest.fixture

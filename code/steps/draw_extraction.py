@@ -25,7 +25,7 @@ MEASURES = {  # Okabe and Ito
     "f1": ("F1", "#000000", "D"),
 }
 STRATEGIES = {
-    "a": ("A: models over a pretrained encoder", "#000000", "D"),
+    "a": ("A: over a pretrained encoder", "#000000", "D"),
     "b": ("B: a side model from scratch", "#009E73", "s"),
     "c": ("C: the reader itself", "#D55E00", "^"),
 }
@@ -94,7 +94,7 @@ def draw_strategies(axes, beside, ledger: Ledger, there: dict[str, tuple[str, st
     axes.invert_yaxis()
     axes.set(xlabel="F1 on passages of held-out exams", xlim=(-0.03, 1.03))
     beside.axis("off")
-    beside.legend(*axes.get_legend_handles_labels(), fontsize=6.5, loc="center left", frameon=False)
+    beside.legend(*axes.get_legend_handles_labels(), fontsize=6.5, loc="center", frameon=False)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

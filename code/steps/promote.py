@@ -39,6 +39,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "row_write",
     "bench_pretrain",
     "bench_products",
+    "bench_side_reader",
 )
 
 
