@@ -15,6 +15,7 @@ rule sweeps:
         expand(f"{OUT}/sweeps/lines.{{reader}}.json", reader=["recite", "answer"]),
         expand(f"{OUT}/extraction/exams.{{strategy}}.json", strategy=["a", "b", "c"]),
         f"{OUT}/extraction/side.json",
+        f"{OUT}/windowed/zone.{BASE}.json",
 
 
 rule benchmarks:

@@ -343,3 +343,81 @@ rule score_windowed_more:
         "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output}"
     shell:
         "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+# Triplets in a zone in front of the frozen base model, asked what the layered conditions are asked.
+rule train_zone:
+    input:
+        model=MODEL,
+    output:
+        result=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.json",
+        weights=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.safetensors",
+    log:
+        f"logs/{PROFILE}/train_zone.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_zone.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_of("train_zone.py"),
+        settings=settings_of("base", "people", "zone"),
+        options=f"--config {CONFIG} --seed {FIRST}",
+    message:
+        "python code/steps/train_zone.py {params.options} --out {output.result} --weights {output.weights}"
+    shell:
+        "python code/steps/train_zone.py {params.options} --out {output.result} --weights {output.weights} > {log} 2>&1"
+
+
+rule ask_zone:
+    input:
+        model=MODEL,
+        users=USERS,
+        trained=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.json",
+        weights=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.safetensors",
+    output:
+        result=f"{OUT}/windowed/ask_zone.{BASE}.json",
+        answers=f"{OUT}/windowed/zone.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/ask_zone.log",
+    benchmark:
+        f"{OUT}/benchmarks/ask_zone.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=3500,
+    params:
+        code=code_of("ask_zone.py"),
+        settings=settings_of("base", "people", "matrix", "layered", "engram"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/ask_zone.py {params.options} --users {input.users} --trained {input.trained}"
+        " --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/ask_zone.py {params.options} --users {input.users} --trained {input.trained}"
+        " --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule score_zone:
+    input:
+        users=USERS,
+        answers=f"{OUT}/windowed/zone.{BASE}.jsonl",
+        beside=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=["base", "answer", "recite"]),
+    output:
+        f"{OUT}/windowed/zone.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_zone.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_zone.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_zone.py"),
+        settings=settings_of("base", "people", "matrix", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/score_zone.py {params.options} --users {input.users} --answers {input.answers} --beside {input.beside}"
+        " --out {output}"
+    shell:
+        "python code/steps/score_zone.py {params.options} --users {input.users} --answers {input.answers} --beside {input.beside}"
+        " --out {output} > {log} 2>&1"

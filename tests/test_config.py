@@ -32,6 +32,7 @@ def test_every_setting_is_explained():
     settings = keys_of(yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8")))
     families = {
         "reader.lessons.": "reader.lessons",
+        "zone.lessons.": "zone.lessons",
         "matrix.questions.": "matrix.questions.<kind>",
         "density.variants.": "density.variants",
         "closed_form_scale.": "closed_form_scale.<strategy>",

@@ -20,7 +20,7 @@ from loci.models.engram import Graft, Session
 from loci.models.rows import RowBatch
 from loci.models.suffix import common_prefix
 
-_WORTH_SHARING = 16  # tokens; below this one more call costs more than it saves
+WORTH_SHARING = 16  # tokens; below this one more call costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,13 @@ def _read_shared(model, prompts: list[list[int]], width: int, cache: GrowingCach
     """
     groups: dict[tuple[int, ...], list[int]] = {}
     for at, ids in enumerate(prompts):
-        groups.setdefault(tuple(ids[:_WORTH_SHARING]), []).append(at)
+        groups.setdefault(tuple(ids[:WORTH_SHARING]), []).append(at)
     own = 1  # most tokens that a prompt does not share; the last one is always its own, for its logits
     for members in groups.values():
         shared = common_prefix([prompts[at] for at in members]) if len(members) > 1 else 0
         own = max(own, max(len(prompts[at]) for at in members) - shared)
     read = width - own
-    if read < _WORTH_SHARING:
+    if read < WORTH_SHARING:
         return 0
     padding = [width - len(ids) for ids in prompts]
     layers: list[list[torch.Tensor]] = []

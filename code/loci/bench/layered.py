@@ -110,7 +110,13 @@ def _judged(answers: list[dict], questions: dict[str, Question], kinds: tuple[st
             yield answer, question, exact(answer["prediction"], question.accepted, question.form)
 
 
-def entries_of(scores: dict[str, Records], macros: dict[str, dict[str, Records]], base: str, source: str) -> dict[str, dict]:
+def entries_of(
+    scores: dict[str, Records],
+    macros: dict[str, dict[str, Records]],
+    base: str,
+    source: str,
+    contrasts: tuple[tuple[str, str], ...] = CONTRASTS,
+) -> dict[str, dict]:
     """Ledger entries of all measures, the macro-averages and the paired contrasts of conditions that were asked."""
     ledger = {}
     for name, records in scores.items():
@@ -119,7 +125,7 @@ def entries_of(scores: dict[str, Records], macros: dict[str, dict[str, Records]]
     for measure, conditions in macros.items():
         for condition, records in conditions.items():
             ledger[f"layered.{condition}.{base}.indirect.{measure}"] = estimate(records, proportion=False).entry(source)
-    for left, right in CONTRASTS:
+    for left, right in contrasts:
         name = f"layered.{left}_minus_{right}.{base}"
         for kind in ANSWERED:
             ours, theirs = scores.get(f"{left}|{kind}.exact"), scores.get(f"{right}|{kind}.exact")

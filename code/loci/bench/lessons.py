@@ -76,7 +76,7 @@ def lessons_of(
     facts = {fact.key: fact for fact in user.final_facts()}
     asked_kinds = {kind: count for kind, count in per_kind.items() if kind != SUMS}
     lessons = []
-    for question, triggers in _teachable(user, facts, asked_kinds, without, rng):
+    for question, triggers in teachable(user, facts, asked_kinds, without, rng):
         known = bool(question.required_fact_keys)
         if reader == "recite" and rng.random() >= _SHOWN:
             tried = {key: facts[key].trigger for key in _searched(question)} | triggers
@@ -106,7 +106,7 @@ def _shown(needed: list[Fact], facts: list[Fact], rng: random.Random) -> tuple[t
     return tuple(fact.statement for fact in shown), {fact.key: fact for fact in needed}
 
 
-def _teachable(
+def teachable(
     user: User, facts: dict[str, Fact], per_kind: dict[str, int], without: tuple[str, ...], rng: random.Random
 ) -> list[tuple[Question, dict[str, str]]]:
     """A sample of questions with the triggers of the sentences that they need: answerable ones, and those of kind unknown."""

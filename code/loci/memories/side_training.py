@@ -30,7 +30,7 @@ from loci.memories.side_words import (
     anchors_of,
     segments_of,
 )
-from loci.models.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from loci.models.checkpoints import Checkpoint, read_checkpoint, remembered, take_up, write_checkpoint
 from loci.models.trainer import Schedule
 from loci.worlds.prose_records import Document
 
@@ -112,7 +112,7 @@ def train(
     if checkpoint and checkpoint.exists():
         kept = read_checkpoint(checkpoint, {"seed": seed})
         network.load_state_dict(kept.weights)
-        _load(optimiser, kept.optimiser)
+        take_up(optimiser, kept.optimiser)
         losses = kept.losses
     network.train()
     with torch.random.fork_rng(devices=[]):
@@ -134,7 +134,9 @@ def train(
                 watch(step + 1, how.epochs * batches, loss.item())
             losses.append(sums / batches)
             if checkpoint:
-                write_checkpoint(checkpoint, Checkpoint(losses, 0.0, {}, network.state_dict(), _state(optimiser)), {"seed": seed})
+                write_checkpoint(
+                    checkpoint, Checkpoint(losses, 0.0, {}, network.state_dict(), remembered(optimiser)), {"seed": seed}
+                )
     network.eval()
     return losses
 
@@ -190,18 +192,3 @@ def _padded(parts: Sequence[np.ndarray], fill: int = 0) -> Tensor:
     for row, part in enumerate(parts):
         out[row, : len(part)] = part
     return torch.from_numpy(out)
-
-
-def _state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimiser remembers, by number of the weight and what it is."""
-    state = optimiser.state_dict()["state"]
-    return {f"{number}.{what}": torch.as_tensor(value) for number, of in state.items() for what, value in of.items()}
-
-
-def _load(optimiser: torch.optim.Optimizer, kept: dict[str, Tensor]) -> None:
-    """Take up what `_state` gave."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in kept.items():
-        number, _, what = name.partition(".")
-        state.setdefault(int(number), {})[what] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

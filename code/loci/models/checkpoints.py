@@ -83,3 +83,18 @@ def weights_of(path: Path, record: dict, vocabulary: int, step: str) -> dict[str
             f"{path}: shape.vocabulary", f"is {held}, the tokenizer's {vocabulary}", "give the tokenizer it was trained with"
         )
     return load_file(weights)
+
+
+def remembered(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """What one optimiser remembers, by number of the weight and what it is."""
+    state = optimiser.state_dict()["state"]
+    return {f"{number}.{what}": torch.as_tensor(value) for number, of in state.items() for what, value in of.items()}
+
+
+def take_up(optimiser: torch.optim.Optimizer, kept: dict[str, torch.Tensor]) -> None:
+    """Have an optimiser remember what `remembered` gave of one like it."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in kept.items():
+        number, _, what = name.partition(".")
+        state.setdefault(int(number), {})[what] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -13,11 +13,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch.nn import functional as F
+from transformers import DynamicCache
 
 from loci.errors import UserError
 from loci.models.adapters import LoraSlot, LoraWeights
 from loci.results import write_bytes
 
+Layers = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values [B, H, T, head] of each layer
 _WARM_UP = 0.05  # of all steps; then the rate falls to zero along a cosine
 CLIP = 1.0  # norm of the gradient
 _EVERY = 20  # steps between checkpoints
@@ -118,16 +120,25 @@ def loss_of(model, batch: list[Example], pad_id: int) -> torch.Tensor:
     return F.cross_entropy(*marked_logits(model, batch, pad_id))
 
 
-def marked_logits(model, batch: list[Example], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def marked_logits(model, batch: list[Example], pad_id: int, behind: Layers | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits [M, vocabulary] before the M marked tokens of B right-padded examples of up to T tokens, example by example,
-    and these tokens [M]. No other logits are computed."""
+    and these tokens [M]. No other logits are computed. behind: keys and values [1, H, P, head] of each layer, of P positions that
+    stand before all examples."""
     width = max(len(example.ids) for example in batch)
     ids = torch.tensor([[*example.ids, *[pad_id] * (width - len(example.ids))] for example in batch])  # [B, T]
     marked = torch.tensor([[*example.marked, *[False] * (width - len(example.ids))] for example in batch])
     mask = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch])
-    hidden = model.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    before = marked[:, 1:]  # a token is predicted at the position before it
-    return model.get_output_embeddings()(hidden[:, :-1][before]), ids[:, 1:][before]
+    read: dict = {"use_cache": False}
+    if behind:
+        cache = DynamicCache()
+        for at, layer in enumerate(behind):
+            cache.update(*(part.expand(len(batch), -1, -1, -1) for part in layer), at)
+        before = behind[0][0].shape[2]
+        mask = torch.cat([mask.new_ones(len(batch), before), mask], 1)
+        read = {"past_key_values": cache, "position_ids": torch.arange(before, before + width)[None].expand(len(batch), -1)}
+    hidden = model.get_decoder()(input_ids=ids, attention_mask=mask, **read).last_hidden_state
+    learnt = marked[:, 1:]  # a token is predicted at the position before it
+    return model.get_output_embeddings()(hidden[:, :-1][learnt]), ids[:, 1:][learnt]
 
 
 def _schedule(step: int, steps: int) -> float:
