@@ -13,6 +13,7 @@ rule collect_ledger:
         f"{OUT}/pretrain/pretrained.json",
         f"{OUT}/pretrain/written.json",
         f"{OUT}/windowed/windowed.json",
+        f"{OUT}/windowed/cloze.json",
         f"{OUT}/extraction/extraction.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:

@@ -345,6 +345,34 @@ rule score_windowed_more:
         "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
+rule cloze_windowed:
+    input:
+        trained=expand(f"{OUT}/windowed/trained.{{arm}}.s{{seed}}.json", arm=COMPARED["arms"], seed=COMPARED["seeds"]),
+        weights=expand(f"{OUT}/windowed/trained.{{arm}}.s{{seed}}.safetensors", arm=COMPARED["arms"], seed=COMPARED["seeds"]),
+        exams=f"{_MADE}/exams.heldout.parquet",
+        extracted=f"{_MADE}/extracted.exams.heldout.parquet",
+        tokenizer=_EXAM_BPE,
+    output:
+        f"{OUT}/windowed/cloze.json",
+    log:
+        f"logs/{PROFILE}/cloze_windowed.log",
+    benchmark:
+        f"{OUT}/benchmarks/cloze_windowed.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("cloze_windowed.py"),
+        settings=settings_of("windowed", "cloze"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/cloze_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
+        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output}"
+    shell:
+        "python code/steps/cloze_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
+        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+
+
 # Triplets in a zone in front of the frozen base model, asked what the layered conditions are asked.
 rule train_zone:
     input:

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from loci.bench.arms import TRIPLETS, load_arm
-from loci.bench.evicted import read, standing_before
-from loci.bench.exam_asking import Contents, answers, nats_by_token
+from loci.bench.evicted import read
+from loci.bench.exam_asking import Contents, answers, nats_by_token, other_documents
 from loci.bench.exams import Posed, posed
 from loci.bench.windowed import RIGHT
 from loci.config import load_config
@@ -26,7 +26,7 @@ from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import read_result, result, rounded, sha256_file, write_json, write_jsonl
 from loci.shards import Shards
-from loci.worlds.extracted_files import read_extracted
+from loci.worlds.extracted_files import read_extracted_of
 from loci.worlds.prose_files import read_documents
 from loci.worlds.prose_lexicon import many_valued
 from loci.worlds.prose_records import Document, Triplet
@@ -65,20 +65,6 @@ def sample(exams: Iterable[Document], extracted: dict, tokenizer: Tokenizer, abo
     return out
 
 
-def other_documents(
-    exams: Iterable[Document], extracted: dict, tokenizer: Tokenizer, window: int
-) -> dict[str, tuple[Triplet, ...]]:
-    """What stands of each document when only its last window is left, of documents that have any."""
-    found = {}
-    for document in exams:
-        made = read(document, tokenizer, extracted[document.doc_id])
-        if standing := standing_before(made, len(made.ids) - window, many_valued()):
-            found[document.doc_id] = standing
-    if len(found) < 2:
-        raise UserError("exams", f"hold {len(found)} documents with evicted triplets", "make more of them")
-    return found
-
-
 def whereabouts(fact: Triplet | None, zone: Sequence[Triplet]) -> str:
     """Where the triplet that answers was: it "stood" in the zone, was "wrong" (another object in its place) or "absent"; "" where
     no triplet answers."""
@@ -97,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(settings["threads"])
     tokenizer, trained = load_bpe(args.tokenizer), read_result(args.trained)
     arm, model = load_arm(args.trained, trained, tokenizer)
-    exams, extracted = list(read_documents(args.exams)), read_extracted(args.extracted)
+    exams = list(read_documents(args.exams))
+    extracted = read_extracted_of(args.extracted, exams, args.exams)
     asked = sample(exams, extracted, tokenizer, about)
     others = other_documents(exams, extracted, tokenizer, about["window"])
     told = [one for one in exams if one.novel == "none"][: about["documents"]]

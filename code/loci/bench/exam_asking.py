@@ -11,7 +11,7 @@ What stands in a zone of triplets can be other than it should be (contents):
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -19,13 +19,13 @@ import torch
 from tokenizers import Tokenizer
 
 from loci.bench.arms import Arm, parts_of
-from loci.bench.evicted import ReadDocument, Window, batch_of, fact_targets, windows
+from loci.bench.evicted import ReadDocument, Window, batch_of, fact_targets, read, standing_before, windows
 from loci.bench.exams import Posed
 from loci.errors import UserError
 from loci.memories.triplet_store import TripletStore
 from loci.models.gpt import GPT
 from loci.worlds.prose_lexicon import many_valued
-from loci.worlds.prose_records import Triplet
+from loci.worlds.prose_records import Document, Triplet
 
 _BATCH = 64
 _NOISE = 0.3  # of the triplets
@@ -62,6 +62,20 @@ class Contents:
         same = [one.object for other in self.others.values() for one in other if one.relation == triplet.relation]
         same = [name for name in same if name != triplet.object]
         return replace(triplet, object=rng.choice(same)) if same else triplet
+
+
+def other_documents(
+    exams: Iterable[Document], extracted: dict, tokenizer: Tokenizer, window: int
+) -> dict[str, tuple[Triplet, ...]]:
+    """What stands of each document when only its last window is left, of documents that have any."""
+    found = {}
+    for document in exams:
+        made = read(document, tokenizer, extracted[document.doc_id])
+        if standing := standing_before(made, len(made.ids) - window, many_valued()):
+            found[document.doc_id] = standing
+    if len(found) < 2:
+        raise UserError("exams", f"hold {len(found)} documents with evicted triplets", "make more of them")
+    return found
 
 
 def _merged(first: Sequence[Triplet], second: Sequence[Triplet]) -> tuple[Triplet, ...]:

@@ -54,6 +54,15 @@ def read_extracted(path: Path) -> dict[str, list[list[Triplet]]]:
     return {row["doc_id"]: [[Triplet(**one) for one in of] for of in row["triplets"]] for row in rows}
 
 
+def read_extracted_of(path: Path, documents: Iterable[Document], source: Path) -> dict[str, list[list[Triplet]]]:
+    """The same, of a file that holds all documents of `source`; UserError for the first one that it lacks."""
+    found = read_extracted(path)
+    for document in documents:
+        if document.doc_id not in found:
+            raise UserError(path, f"lacks document {document.doc_id}", f"extract from {source}")
+    return found
+
+
 def _row(document: Document, extracted: Sequence[Sequence[Triplet]]) -> dict:
     triplets = [[{**{name: getattr(one, name) for name in _NAMES}, "time": one.time} for one in of] for of in extracted]
     return {"doc_id": document.doc_id, "triplets": triplets, "tokens": document.text.split()}
