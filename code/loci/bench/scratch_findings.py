@@ -26,7 +26,7 @@ _CAUSES = {"ignored": "stood and was not said", "mis_extracted": "stood with ano
 
 def scratch_block(ledger: Ledger) -> list[str]:
     """What is in the ledger of models from scratch, of text beyond their window, and of extraction."""
-    return [*_pretrained(ledger), *_windowed(ledger), *_extraction(ledger)]
+    return [*_pretrained(ledger), *_windowed(ledger), *_cloze(ledger), *_extraction(ledger)]
 
 
 def _pretrained(ledger: Ledger) -> list[str]:
@@ -77,6 +77,23 @@ def _windowed(ledger: Ledger) -> list[str]:
         f"- **What stands in the zone of triplets** (extracted ones {spread(ledger['triplet.with.values.exact'], 2)}): "
         f"{'; '.join(others)}. Perplexity of tokens that name facts of evicted text, {ppl:.2f}, is below that with "
         f"{' and with '.join(drops)}. Of all answers, wrong because the triplet {'; '.join(causes)}.",
+    ]
+
+
+def _cloze(ledger: Ledger) -> list[str]:
+    arms = {"full_window": "the whole window", "raw_quarter": "a quarter", "quarter_window": "a quarter and triplets"}
+    arms |= {"quarter_window_shuffled": "the same, another text's", "quarter_window_masked": "the same, none"}
+    sets = {"evicted": "evicted", "sight": "in sight", "grammar": "a verb's form"}
+    found = []
+    for name, words in arms.items():
+        told = [f"{kind} {spread(entry, 2)}" for of, kind in sets.items() if (entry := ledger.get(f"cloze.{name}.{of}.exact"))]
+        found += [f"{words} {', '.join(told)}"] if told else []
+    if not found:
+        return []
+    n = ledger["cloze.full_window.evicted.exact"]["n"]
+    return [
+        "- **A small cloze battery**, in the place of a suite such as CORE (the likeliest continuation is the right one; chance "
+        f"0.25, 0.25, 0.50; n = {n} each): {'; '.join(found)}."
     ]
 
 
