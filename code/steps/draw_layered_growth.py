@@ -44,7 +44,7 @@ def draw(ledger: Ledger, base: str):
     """One panel a kind of question, one for bytes."""
     figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.6))
     for axes, (kind, title) in zip(panels, KINDS.items(), strict=False):
-        n = 0
+        counts: dict[int, int] = {}  # questions, by facts
         for name, (colour, marker, line) in LOOKS.items():
             points = curve(ledger, f"layered.{name}.{base}.", f".{kind}.exact")
             if not points:
@@ -60,8 +60,10 @@ def draw(ledger: Ledger, base: str):
                 capsize=1.5,
                 **look,
             )
-            n = max(n, entries[0]["n"])
-        axes.set_title(f"{title} (n = {n})", fontsize=7)
+            counts |= {size: one["n"] for size, one in points}
+        fewest, most = min(counts.values()), max(counts.values())
+        few = f"; {fewest} with {max(counts):,} facts" if fewest < most else ""
+        axes.set_title(f"{title} (n = {most}{few})", fontsize=6)
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")
     panels[0].set_ylabel("share exact")
     for store, (label, colour, marker) in STORES.items():
@@ -69,7 +71,7 @@ def draw(ledger: Ledger, base: str):
         panels[-1].plot(sizes, [one["value"] for one in entries], color=colour, marker=marker, markersize=4, label=label)
     panels[-1].set(xscale="log", yscale="log", xlabel="facts of one owner", ylabel="bytes a user")
     panels[-1].set_title("size", fontsize=7)
-    panels[-1].legend(fontsize=5)
+    panels[-1].legend(fontsize=5, loc="lower right")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=len(LOOKS), fontsize=5.5)
     figure.tight_layout(rect=(0, 0.07, 1, 1))

@@ -49,7 +49,8 @@ class Ledger:
 
 def spread(entry: dict, digits: int = 3) -> str:
     """A value with its interval: 0.981 [0.960, 1.000]."""
-    value, low, high = (f"{entry[part]:.{digits}f}" for part in ("value", "low", "high"))
+    # Adding zero takes the sign from a difference that is rounded to nothing.
+    value, low, high = (f"{round(entry[part], digits) + 0.0:.{digits}f}" for part in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
 
