@@ -76,7 +76,7 @@ def draw(ledger: Ledger):
     labels = [f"{kind} (n = {n})\nkeeps {share:.0%}" for kind, share, n in zip(kinds, kept, documents, strict=True)]
     shorter.set_yticks(range(len(kinds)), labels, fontsize=6)
     shorter.invert_yaxis()
-    shorter.set(xlabel="tokens of text a position of memory", xscale="log", xlim=(_TICKS[0], _TICKS[-1]))
+    shorter.set(xlabel="tokens of text a position", xscale="log", xlim=(_TICKS[0], _TICKS[-1]))
     shorter.set_xticks(_TICKS, [str(tick) for tick in _TICKS])
     shorter.minorticks_off()
     shorter.legend(fontsize=5.5, ncols=2, loc="upper center", bbox_to_anchor=(0.1, 1.14), frameon=False)

@@ -63,14 +63,15 @@ def draw(ledger: Ledger, base: str):
             counts |= {size: one["n"] for size, one in points}
         fewest, most = min(counts.values()), max(counts.values())
         few = f"; {fewest} with {max(counts):,} facts" if fewest < most else ""
-        axes.set_title(f"{title} (n = {most}{few})", fontsize=6)
+        axes.set_title(f"{title}\nn = {most}{few}", fontsize=6.5)
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")
     panels[0].set_ylabel("share exact")
     for store, (label, colour, marker) in STORES.items():
         sizes, entries = zip(*curve(ledger, f"layered_growth.{store}.{base}.", ".bytes"), strict=True)
         panels[-1].plot(sizes, [one["value"] for one in entries], color=colour, marker=marker, markersize=4, label=label)
     panels[-1].set(xscale="log", yscale="log", xlabel="facts of one owner", ylabel="bytes a user")
-    panels[-1].set_title("size", fontsize=7)
+    panels[-1].set_ylim(bottom=1e3)  # room for the legend
+    panels[-1].set_title("size", fontsize=6.5)
     panels[-1].legend(fontsize=5, loc="lower right")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=len(LOOKS), fontsize=5.5)
