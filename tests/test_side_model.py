@@ -236,6 +236,6 @@ def test_the_step_reads_every_document(files, capsys):
     assert "of 4 documents" in capsys.readouterr().out
     begin([TOLD], SMALL, 0).save(files / "side.safetensors")
     with pytest.raises(
-        UserError, match=r"side\.safetensors: are not the weights that the result names; delete .* train_side\.py"
+        UserError, match=r"side\.safetensors: missing or not the weights that the result names; delete .* train_side\.py"
     ):
         load_step("extract_side").main(command)

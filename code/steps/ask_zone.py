@@ -18,6 +18,7 @@ from loci.bench.zone_training import layers_of
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import load_base, use_threads
+from loci.models.checkpoints import weights_beside
 from loci.models.engram import EngramSpec, Graft
 from loci.models.frozen_zone import FrozenZone
 from loci.paths import GENERATED
@@ -46,11 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(settings["threads"])
     base, everybody, layered = load_base(settings["base"]["name"], args.model), load_users(args.users), settings["layered"]
     users = asked_users(everybody, settings)
-    record, weights = read_result(args.trained), args.trained.with_suffix(".safetensors")
-    if not weights.is_file() or sha256_file(weights) != record["metrics"]["weights_sha256"]:
-        raise UserError(
-            weights, "missing or not the weights that the result names", f"delete {args.trained} and run train_zone.py"
-        )
+    record = read_result(args.trained)
+    weights = weights_beside(args.trained, record, "train_zone.py")
     if record["config"]["base"] != settings["base"]:
         raise UserError(
             args.trained, f"is of base {record['config']['base']['name']}, not {base.name}", "train it with this profile"

@@ -12,12 +12,13 @@ from tqdm import tqdm
 
 from loci.bench.extraction import ExtractionScore
 from loci.config import load_config
-from loci.errors import UserError, run_step
+from loci.errors import run_step
 from loci.memories.side_model import SideModel
 from loci.models.base import use_threads
+from loci.models.checkpoints import weights_beside
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_result, result, rounded, sha256_file, write_json
+from loci.results import read_result, result, rounded, write_json
 from loci.worlds.extracted_files import write_extracted
 from loci.worlds.prose_files import read_about, read_documents
 from loci.worlds.prose_records import Document, Triplet
@@ -37,10 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__), {"trained": args.trained, "text": args.text})
     use_threads(load_config(args.config)["threads"])
-    record, weights = read_result(args.trained), args.trained.with_suffix(".safetensors")
-    model = SideModel.load(weights)
-    if sha256_file(weights) != record["metrics"]["weights_sha256"]:
-        raise UserError(weights, "are not the weights that the result names", f"delete {args.trained} and run train_side.py")
+    record = read_result(args.trained)
+    model = SideModel.load(weights_beside(args.trained, record, "train_side.py"))
     score, count = ExtractionScore(), int(read_about(args.text).get("documents", 0))
     started = time.perf_counter()
 

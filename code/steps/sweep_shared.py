@@ -28,6 +28,7 @@ from loci.models.base import use_threads
 from loci.models.encoder import Encoder
 from loci.models.tuning import TuneSettings, tune
 from loci.paths import CONFIG
+from loci.progress import watching
 from loci.provenance import Provenance
 from loci.results import read_text, result, rounded, sha256_file, write_json, write_jsonl
 from loci.shards import Shards
@@ -101,13 +102,7 @@ def trained(bench: LayerBench, variant: Variant, settings: dict, pupils: int, ch
         lessons = lessons_of(variant.reader, user, about["lessons"], _SEED, variant.without, recalled)
         examples += [encoded(pieces, tokenizer) for pieces in lessons]
     how = TuneSettings(about["rate"], about["epochs"], about["tokens"])
-    with tqdm(desc=f"reader {variant.reader}", unit="step") as bar:
-
-        def watch(step: int, steps: int, loss: float) -> None:
-            bar.total = steps
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update(step - bar.n)
-
+    with watching(f"reader {variant.reader}", "step") as watch:
         return tune(bench.slot, examples, how, _SEED, tokenizer.pad_token_id, checkpoint, watch)[0]
 
 

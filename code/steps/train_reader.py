@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from loci.bench.layer_prompts import TAUGHT, lines_of
 from loci.bench.lessons import READERS, encoded, lessons_of
 from loci.bench.pupils import iter_pupils
@@ -20,6 +18,7 @@ from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base, use_threads
 from loci.models.encoder import Encoder
 from loci.models.tuning import Example, TuneSettings, mean_loss, tune
+from loci.progress import watching
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, sha256_text, write_json
 from loci.shards import Shards
@@ -74,13 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shards = Shards(
         Path(__file__), {**relevant, "seed": args.seed, "lessons": ids, "model": base.model_sha256}, args.out.parent / "work"
     )
-    with tqdm(desc=f"reader {args.reader}, rank {spec.rank}", unit="step") as bar:
-
-        def watch(step: int, steps: int, loss: float) -> None:
-            bar.total = steps
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update(step - bar.n)
-
+    with watching(f"reader {args.reader}, rank {spec.rank}", "step") as watch:
         start = time.perf_counter()
         half = shards.folder / "half.safetensors"
         weights, losses = tune(slot, examples, how, args.seed, base.tokenizer.pad_token_id, half, watch)

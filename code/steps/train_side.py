@@ -16,6 +16,7 @@ from loci.memories.side_model import SideSettings
 from loci.memories.side_training import begin, examples_of, train
 from loci.models.base import use_threads
 from loci.paths import GENERATED
+from loci.progress import watching
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json
 from loci.shards import Shards
@@ -43,13 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     owned = {"side": settings["side"], "corpus": sha256_file(args.corpus), "seed": args.seed}
     checkpoint = Shards(Path(__file__), owned, args.out.parent / "work").folder / "passes.safetensors"
     started = time.perf_counter()
-    with tqdm(desc="train", unit="batch") as bar:
-
-        def watch(done: int, count: int, loss: float) -> None:
-            bar.total = count
-            bar.update(done - bar.n)
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-
+    with watching("train", "batch") as watch:
         losses = train(model, examples, args.seed, checkpoint, watch)
     model.save(args.weights)
     config = {"side": settings["side"], "documents": len(documents), "windows": len(examples)}

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from tqdm import tqdm
 
 from loci.bench.pupils import iter_pupils
 from loci.bench.zone_training import ZoneSettings, loss_of, step_of, train_zone
@@ -20,6 +19,7 @@ from loci.config import load_config
 from loci.errors import run_step
 from loci.models.base import load_base, use_threads
 from loci.models.frozen_zone import FrozenZone
+from loci.progress import watching
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_bytes, write_json
 from loci.shards import Shards
@@ -52,13 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     relevant = {name: settings[name] for name in ("base", "people", "zone")}
     shards = Shards(Path(__file__), {**relevant, "seed": args.seed, "model": base.model_sha256}, args.out.parent / "work")
     started = time.perf_counter()
-    with tqdm(desc="zone", unit="step") as bar:
-
-        def watch(step: int, steps: int, loss: float) -> None:
-            bar.total = steps
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update(step - bar.n)
-
+    with watching("zone", "step") as watch:
         losses = train_zone(zone, base, pupils, how, args.seed, shards.folder / "half.safetensors", watch)
     seconds = time.perf_counter() - started
     with torch.no_grad():

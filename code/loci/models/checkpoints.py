@@ -71,12 +71,19 @@ def _text(about: dict) -> str:
     return json.dumps(about, sort_keys=True)
 
 
-def weights_of(path: Path, record: dict, vocabulary: int, step: str) -> dict[str, torch.Tensor]:
-    """The weights beside the result of a training at `path`, whose content is `record`; UserError where they are missing, were
-    altered, or are of a vocabulary of another size. step: the script that makes them."""
+def weights_beside(path: Path, record: dict, step: str) -> Path:
+    """The file of weights beside the result of a training at `path`, whose content is `record`; UserError where it is missing or
+    was altered. step: the script that makes it."""
     weights = path.with_suffix(".safetensors")
     if not weights.is_file() or sha256_file(weights) != record["metrics"]["weights_sha256"]:
         raise UserError(weights, "missing or not the weights that the result names", f"delete {path} and run {step}")
+    return weights
+
+
+def weights_of(path: Path, record: dict, vocabulary: int, step: str) -> dict[str, torch.Tensor]:
+    """The weights beside the result of a training at `path`, whose content is `record`; UserError where they are missing, were
+    altered, or are of a vocabulary of another size. step: the script that makes them."""
+    weights = weights_beside(path, record, step)
     held = record["config"]["shape"]["vocabulary"]
     if held != vocabulary:
         raise UserError(
