@@ -52,6 +52,9 @@ def frozen_reader_of(variant):
     return f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors" if "world" in _SHARED[variant] else []
 
 
+# The grid of Engram tables from scratch, and how models are trained from scratch in this profile.
+CAPACITY = yaml.safe_load((Path(workflow.basedir) / "config" / "sweep_capacity.yaml").read_text(encoding="utf-8"))
+TRAINING = " ".join(f"--{name} {value}" for name, value in SETTINGS["training"].items())
 COMPARED = SETTINGS["windowed"]["compared"]  # arms that read exams through a window, and seeds
 
 

@@ -7,6 +7,7 @@ rule sweeps:
         f"{OUT}/sweeps/reader.json",
         f"{OUT}/sweeps/lora.json",
         f"{OUT}/sweeps/density.10000.json",
+        f"{OUT}/sweeps/capacity.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",
         expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),
@@ -345,8 +346,8 @@ rule bench_pretrain:
         mem_mb=2000,
     params:
         code=code_hash(Path(workflow.basedir) / "benchmarks" / "pretrain.py"),
-        settings=settings_of("pretrain"),
-        options=f"--config {CONFIG}",
+        settings=settings_of("training", "pretrain"),
+        options=f"--config {CONFIG} {TRAINING}",
     message:
         "python benchmarks/pretrain.py {params.options} --out {output}"
     shell:

@@ -63,8 +63,8 @@ rule pretrain:
         mem_mb=1500,
     params:
         code=code_of("pretrain.py"),
-        settings=settings_of("pretrain"),
-        options=f"--config {CONFIG}",
+        settings=settings_of("training", "pretrain"),
+        options=f"--config {CONFIG} {TRAINING}",
     wildcard_constraints:
         model="|".join(_TRAINED),
     message:
@@ -127,3 +127,71 @@ rule write_pretrained:
     shell:
         "python code/steps/write_pretrained.py {params.options} --trained {input.trained} --facts {input.facts}"
         " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+
+
+rule make_grid_prose:
+    output:
+        f"{_PROSE}/prose.grid.parquet",
+    log:
+        f"logs/{PROFILE}/make_grid_prose.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_grid_prose.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("make_prose.py"),
+        options=f"--tokens {CAPACITY['words']}",
+    message:
+        "python code/steps/make_prose.py {params.options} --split train --out {output}"
+    shell:
+        "python code/steps/make_prose.py {params.options} --split train --out {output} > {log} 2>&1"
+
+
+rule sweep_capacity:
+    input:
+        sweep="config/sweep_capacity.yaml",
+        corpus=f"{_PROSE}/prose.grid.parquet",
+        held=f"{_PROSE}/prose.heldout.parquet",
+        tokenizer=_BPE,
+    output:
+        f"{OUT}/sweeps/capacity.{{table}}.json",
+    log:
+        f"logs/{PROFILE}/sweep_capacity.{{table}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/sweep_capacity.{{table}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=3000,
+    params:
+        code=code_of("sweep_capacity.py"),
+        settings=settings_of("training", "pretrain"),
+        options=f"--config {CONFIG} {TRAINING}",
+    wildcard_constraints:
+        table="|".join(CAPACITY["tables"]),
+    message:
+        "python code/steps/sweep_capacity.py {params.options} --sweep {input.sweep} --table {wildcards.table} --corpus {input.corpus}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
+    shell:
+        "python code/steps/sweep_capacity.py {params.options} --sweep {input.sweep} --table {wildcards.table} --corpus {input.corpus}"
+        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+
+
+rule score_capacity:
+    input:
+        expand(f"{OUT}/sweeps/capacity.{{table}}.json", table=CAPACITY["tables"]),
+    output:
+        f"{OUT}/sweeps/capacity.json",
+    log:
+        f"logs/{PROFILE}/score_capacity.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_capacity.tsv"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        code=code_of("score_capacity.py"),
+    message:
+        "python code/steps/score_capacity.py --columns {input} --out {output}"
+    shell:
+        "python code/steps/score_capacity.py --columns {input} --out {output} > {log} 2>&1"

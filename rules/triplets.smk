@@ -253,8 +253,8 @@ rule train_windowed:
         mem_mb=3500,
     params:
         code=code_of("train_windowed.py"),
-        settings=settings_of("windowed"),
-        options=f"--config {CONFIG}",
+        settings=settings_of("training", "windowed"),
+        options=f"--config {CONFIG} {TRAINING}",
     wildcard_constraints:
         arm="|".join(_WINDOWED["arms"]),
     message:

@@ -14,6 +14,7 @@ from loci.models.gpt import GPT, Shape
 from loci.models.ngram_table import NgramTable, TableSpec
 from loci.models.optimisers import Optimisers, Rates
 from loci.models.packed import Batch, Packed, pack, windows_of
+from loci.models.running import device_of
 from loci.models.trainer import Schedule, Trainer, bits_per_byte
 
 SHAPE = Shape(depth=2, width=32, heads=2, vocabulary=40, sequence=8)
@@ -36,6 +37,19 @@ def trainer_of(kind: str = "muon", rank: int = 0, world: int = 1, rates: Rates |
     model = GPT(SHAPE)
     model.attached["1"] = NgramTable(TableSpec(layers=(1,), heads=2, slots=50, row_dim=4), 1, SHAPE.width, torch.arange(40), 0)
     return Trainer(model, Packed(STREAM, SHAPE.sequence, 4, 3, rank, world), Optimisers(model, kind, rates), ABOUT)
+
+
+ON_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def wide_trainer(device: str, precision: str = "float32", compile_: bool = False, kind: str = "muon") -> Trainer:
+    """A model with a table whose sizes are multiples of 16, on a device."""
+    torch.manual_seed(0)
+    shape = Shape(depth=2, width=64, heads=2, vocabulary=48, sequence=16)
+    model = GPT(shape)
+    model.attached["1"] = NgramTable(TableSpec(layers=(1,), heads=2, slots=50, row_dim=8), 1, shape.width, torch.arange(48), 0)
+    model.to(device)
+    return Trainer(model, Packed(STREAM, shape.sequence, 4, 3), Optimisers(model, kind), ABOUT, precision, compile_)
 
 
 def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -63,6 +77,48 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, kind):
     assert resumed.train(Schedule(14), file, 4, lambda told: seen.append(told.step)) == wanted
     assert seen == list(range(9, 15)) and len(wanted) == 14
     assert all(torch.equal(value, weights_of(resumed)[name]) for name, value in weights_of(undisturbed).items())
+
+
+@ON_CUDA
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_a_gpu_learns_what_a_processor_learns(kind):
+    """Muon multiplies in bfloat16 there."""
+    found, wanted = (wide_trainer(device, kind=kind).train(Schedule(8)) for device in ("cuda", "cpu"))
+    assert found == pytest.approx(wanted, abs=0.02 if kind == "muon" else 1e-3) and wanted[-1] < wanted[0] - 0.3
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=ON_CUDA)])
+@pytest.mark.parametrize("precision", ["bfloat16", "float8"])
+def test_fewer_bits_learn_nearly_the_same(device, precision):
+    found, wanted = (wide_trainer(device, bits).train(Schedule(8)) for bits in (precision, "float32"))
+    assert found == pytest.approx(wanted, abs=0.1) and found != wanted and found[-1] < found[0] - 0.3
+
+
+@ON_CUDA
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float8"])
+def test_a_compiled_loss_is_the_same(precision):
+    found, wanted = (wide_trainer("cuda", precision, compile_).train(Schedule(4)) for compile_ in (True, False))
+    assert found == pytest.approx(wanted, abs=0.05)
+
+
+@ON_CUDA
+def test_a_killed_run_goes_on_on_a_gpu(tmp_path):
+    file, wanted = tmp_path / "half.safetensors", wide_trainer("cuda").train(Schedule(10))
+
+    def kill(told) -> None:
+        if told.step == 7:
+            raise Killed
+
+    with pytest.raises(Killed):
+        wide_trainer("cuda").train(Schedule(10), file, 3, kill)
+    assert wide_trainer("cuda").train(Schedule(10), file, 3) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match=r"device: cuda: is not there, or this torch was built without it; use --device cpu"):
+            device_of("cuda")
+    assert device_of("cpu") == torch.device("cpu")
 
 
 def test_a_finished_run_does_nothing_more(tmp_path):
@@ -178,7 +234,10 @@ def test_a_tokenizer_is_kept_and_read(tokenizer, tmp_path):
         (lambda: pack([], train_bpe(TEXTS, 290)), r"corpus: holds no document; make it with more words"),
         (lambda: Packed(STREAM, 64, 4, 0), r"corpus: has 3 windows of 64 tokens, a batch takes 4"),
         (lambda: Packed(STREAM, 8, 3, 0, 0, 2), r"training\.batch: 3 windows do not share evenly among 2 processes"),
-        (lambda: Trainer(None, None, None, {}, "float16"), r"precision: float16: is not known; use one of float32, bfloat16"),
+        (
+            lambda: Trainer(None, None, None, {}, "float16"),
+            r"precision: float16: is not known; use one of float32, bfloat16, float8",
+        ),
     ],
 )
 def test_bad_input_is_named(make, message):

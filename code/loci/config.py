@@ -11,7 +11,7 @@ from loci.paths import CONFIG
 from loci.results import read_text
 
 SCHEMA_FILE = CONFIG / "schema.yaml"
-_NOT_PROFILES = {"schema", "sweep_rows", "sweep_reader", "sweep_lora", "sweep_shared"}
+_NOT_PROFILES = {"schema", "sweep_rows", "sweep_reader", "sweep_lora", "sweep_shared", "sweep_capacity"}
 
 
 def profiles() -> list[str]:

@@ -18,13 +18,14 @@ from torch import distributed
 from loci.config import load_config
 from loci.errors import run_step
 from loci.models.architectures import NAMES, build
-from loci.models.attention import BACKENDS
+from loci.models.attention import described
 from loci.models.base import use_threads
 from loci.models.bpe import BOS, bytes_of, canonical_of, load_bpe
 from loci.models.gpt import GPT, Shape
 from loci.models.optimisers import Optimisers
 from loci.models.packed import Packed, pack, windows_of
-from loci.models.trainer import PRECISIONS, Schedule, Told, Trainer, bits_per_byte, line_of
+from loci.models.running import add_options, device_of
+from loci.models.trainer import Schedule, Told, Trainer, bits_per_byte, line_of
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_bytes, write_json
@@ -40,19 +41,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, default=GENERATED / "prose.train.parquet", help="text to learn from (parquet)")
     parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of the forward pass; weights stay float32")
-    parser.add_argument("--attention", choices=BACKENDS, default="sdpa", help="back-end; flash needs a GPU and its package")
-    parser.add_argument("--compile", choices=("off", "on"), default="off", help="compile the loss before the first step")
+    add_options(parser)
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--weights", type=Path, required=True, default=argparse.SUPPRESS, help="weights to write (safetensors)")
     return parser.parse_args(argv)
 
 
-def join_processes() -> tuple[int, int]:
+def join_processes(device: str) -> tuple[int, int]:
     """(rank, number of processes) under torchrun; (0, 1) alone."""
     if "RANK" not in os.environ:
         return 0, 1
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     return distributed.get_rank(), distributed.get_world_size()
 
 
@@ -63,9 +64,16 @@ class Diary:
     """
 
     def __init__(
-        self, model: GPT, schedule: Schedule, shards: Shards, held: torch.Tensor, token_bytes: torch.Tensor, about: dict
+        self,
+        model: GPT,
+        schedule: Schedule,
+        shards: Shards,
+        held: torch.Tensor,
+        token_bytes: torch.Tensor,
+        about: dict,
+        precision: str,
     ):
-        self.model, self.schedule, self.shards, self.about = model, schedule, shards, about
+        self.model, self.schedule, self.shards, self.about, self.precision = model, schedule, shards, about, precision
         self.held, self.token_bytes = held, token_bytes
 
     def tell(self, told: Told) -> None:
@@ -74,7 +82,7 @@ class Diary:
         print(line_of(told, self.schedule, tokens), file=sys.stderr)
         if told.step % self.about["measure_every"] == 0 or told.step == self.schedule.steps:
             windows = windows_of(self.held, self.model.shape.sequence, self.about["batch"], self.about["measured"])
-            bpb = bits_per_byte(self.model, windows, self.token_bytes)
+            bpb = bits_per_byte(self.model, windows, self.token_bytes, self.precision)
             self.shards.put(f"at{told.step:07d}", {"step": told.step, "val_bpb": bpb, "seconds": told.seconds})
 
     def measured(self) -> list[dict]:
@@ -90,19 +98,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     about, schedule = settings["pretrain"], Schedule(settings["pretrain"]["steps"])
     use_threads(settings["threads"])
-    rank, world = join_processes()
+    rank, world = join_processes(args.device)
+    device = device_of(args.device)
     tokenizer = load_bpe(args.tokenizer)
     shape = Shape.of_depth(about["depth"], tokenizer.get_vocab_size(), about["sequence"])
     pad = tokenizer.token_to_id(BOS)
-    model = build(args.model, shape, about["engram"], canonical_of(tokenizer), pad, args.seed, args.attention)
+    model = build(args.model, shape, about["engram"], canonical_of(tokenizer), pad, args.seed, args.attention).to(device)
     source = Packed(pack(texts_of(args.corpus), tokenizer), shape.sequence, about["batch"], args.seed, rank, world)
     relevant = {"model": args.model, "shape": asdict(shape), "pretrain": about, "precision": args.precision}
     derived = {"parameters": model.parameters_by_kind(), "windows": source.windows}
     files = {name: sha256_file(path) for name, path in (("corpus", args.corpus), ("tokenizer", args.tokenizer))}
-    owned = {**relevant, **files, "seed": args.seed, "processes": world}
+    owned = {**relevant, **files, "seed": args.seed, "processes": world, "device": args.device}
     shards = Shards(Path(__file__), owned, args.out.parent / "work")
     held = pack(texts_of(args.held_out, "none"), tokenizer)  # of known names and wordings; others are another question
-    diary = Diary(model, schedule, shards, held, bytes_of(tokenizer), about)
+    diary = Diary(model, schedule, shards, held, bytes_of(tokenizer), about, args.precision)
     trainer = Trainer(model, source, Optimisers(model, about["optimiser"]), owned, args.precision, args.compile == "on")
     if rank == 0:
         print(f"{args.model}: {asdict(shape) | derived}", file=sys.stderr)
@@ -115,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         curve += rounded([{"step": item["step"], "val_bpb": item["val_bpb"]} for item in measured])
         seconds, tokens = [item["seconds"] for item in measured], schedule.steps * about["batch"] * shape.sequence
         record = provenance.record() | {"measured_at_seconds": rounded(seconds), "tokens_per_s": round(tokens / seconds[-1], 1)}
-        record |= {"attention": args.attention, "compile": args.compile, "processes": world}
+        record |= {"device": args.device, "attention": described(args.attention), "compile": args.compile, "processes": world}
         write_json(args.out, result("pretrain", relevant | derived, args.seed, rounded(metrics), curve, record))
         print(
             f"{args.out}: {args.model} read {tokens:,} tokens, last loss {losses[-1]:.3f} nats a token; held-out text takes "

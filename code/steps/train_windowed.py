@@ -18,9 +18,11 @@ from loci.bench.evicted import ReadDocument, Windows, read, windows
 from loci.bench.self_extraction import emitting
 from loci.config import load_config
 from loci.errors import UserError, run_step
+from loci.models.attention import backend_of, described
 from loci.models.base import use_threads
 from loci.models.bpe import load_bpe
 from loci.models.optimisers import Optimisers, Rates
+from loci.models.running import add_options, device_of
 from loci.models.trainer import Schedule, Told, Trainer, line_of
 from loci.paths import GENERATED
 from loci.provenance import Provenance
@@ -40,6 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="redraws initial weights, and what is left out and when (integer)")
     parser.add_argument("--corpus", type=Path, default=GENERATED / "exams.train.parquet", help="exams to learn from (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
+    add_options(parser)
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--weights", type=Path, required=True, default=argparse.SUPPRESS, help="weights to write (safetensors)")
     return parser.parse_args(argv)
@@ -71,18 +74,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     about, arm = settings["windowed"], arm_of(settings, args.arm)
     use_threads(settings["threads"])
+    device = device_of(args.device)
     tokenizer, schedule = load_bpe(args.tokenizer), Schedule(about["steps"])
-    model = arm.model(about["depth"], tokenizer.get_vocab_size(), args.seed)
+    model = arm.model(about["depth"], tokenizer.get_vocab_size(), args.seed, backend_of(args.attention)).to(device)
     # Windows at the ends of documents are shorter: how much of a batch is text differs a little from arm to arm.
     documents = list(enough(args.corpus, tokenizer, about["steps"] * about["batch_tokens"], arm.emits))
     found, size = windows(documents, arm.window, many_valued()), about["batch_tokens"] // arm.window
     source = Windows(found, arm.window, size, arm.remembered(True), parts_of(tokenizer), args.seed, about["answers"])
     names = ("depth", "steps", "batch_tokens", "answers", "rates")
-    relevant = {"name": args.arm, "arm": asdict(arm), **{name: about[name] for name in names}}
+    relevant = {"name": args.arm, "arm": asdict(arm), **{name: about[name] for name in names}, "precision": args.precision}
     files = {name: sha256_file(path) for name, path in (("corpus", args.corpus), ("tokenizer", args.tokenizer))}
-    owned = {**relevant, **files, "seed": args.seed}
+    owned = {**relevant, **files, "seed": args.seed, "device": args.device}
     shards = Shards(Path(__file__), owned, args.out.parent / "work")
-    trainer = Trainer(model, source, Optimisers(model, "muon", Rates(**about["rates"])), owned)
+    moved_by = Optimisers(model, "muon", Rates(**about["rates"]))
+    trainer = Trainer(model, source, moved_by, owned, args.precision, args.compile == "on")
     seconds: list[float] = []
 
     def tell(told: Told) -> None:
@@ -94,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = {"weights_sha256": sha256_file(args.weights), "last_loss": sum(losses[-_MEAN:]) / len(losses[-_MEAN:])}
     derived = {"shape": asdict(model.shape), "positions": arm.positions, "parameters": model.parameters_by_kind()}
     record = provenance.record() | {"train_seconds": round(seconds[-1], 1) if seconds else None}
+    record |= {"device": args.device, "attention": described(args.attention), "compile": args.compile}
     curve = [{"step": at, "loss": loss} for at, loss in enumerate(rounded(losses), 1)]
     write_json(args.out, result("train_windowed", relevant | derived, args.seed, rounded(metrics), curve, record))
     tokens = about["steps"] * about["batch_tokens"]

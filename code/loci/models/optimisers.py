@@ -132,7 +132,7 @@ class Optimisers:
                         if name.rpartition(".")[0] == start[:-1]
                     }
                     if found:
-                        optimiser.state[weight] = {what: value.clone() for what, value in found.items()}
+                        optimiser.state[weight] = {what: value.to(weight.device, copy=True) for what, value in found.items()}
 
 
 def _grouped(model: GPT) -> dict[str, list[nn.Parameter]]:

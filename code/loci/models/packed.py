@@ -1,7 +1,7 @@
 """Text as training batches: documents packed end to end, read in an order that a seed fixes and a position continues."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +24,10 @@ class Batch:
     memory: object = None
     weights: torch.Tensor | None = None
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return _moved(self, device)
+
 
 class Source(Protocol):
     """Where batches come from. position: all that is needed to go on from here, as JSON."""
@@ -32,6 +36,13 @@ class Source(Protocol):
 
     def next(self) -> Batch:
         """The next batch; the position moves on."""
+
+
+def _moved(value, device: torch.device):
+    """A tensor, or what is made of tensors, on a device."""
+    if value is None or isinstance(value, torch.Tensor):
+        return value if value is None else value.to(device)
+    return type(value)(**{field.name: _moved(getattr(value, field.name), device) for field in fields(value)})
 
 
 def pack(texts: Iterable[str], tokenizer: Tokenizer) -> torch.Tensor:

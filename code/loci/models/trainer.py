@@ -2,7 +2,7 @@
 
 A step: a batch, the mean loss of its targets (weighted, if the batch says so), gradients clipped, one move of the optimisers. The
 rates warm up, stay, and cool down in a line. On a CPU the same seed gives the same bytes, also when the run was killed and goes
-on from its last checkpoint.
+on from its last checkpoint. The model trains where it stands; batches come to it.
 Under torchrun every process takes its share of a batch and gradients are averaged.
 """
 
@@ -18,11 +18,12 @@ from torch import distributed, nn
 
 from loci.errors import UserError
 from loci.models.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from loci.models.float8 import to_float8
 from loci.models.gpt import GPT
 from loci.models.optimisers import Optimisers
 from loci.models.packed import Batch, Source
+from loci.models.running import PRECISIONS
 
-PRECISIONS = ("float32", "bfloat16")
 _CLIP = 1.0
 _DIVERGED = 2.0  # times the loss of a model that knows nothing
 
@@ -77,6 +78,9 @@ class Trainer:
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision: {precision}", "is not known", f"use one of {', '.join(PRECISIONS)}")
+        self.device = next(model.parameters()).device
+        if precision == "float8":
+            to_float8(model)
         self.model, self.source, self.optimisers, self.about = model, source, optimisers, about
         self.precision = precision
         self._loss: Callable[[Batch], torch.Tensor] = torch.compile(self._mean_loss) if compile_ else self._mean_loss
@@ -89,14 +93,10 @@ class Trainer:
         blank = math.log(self.model.shape.vocabulary)
         for step in range(len(losses), schedule.steps):
             start = time.perf_counter()
-            batch = self.source.next()
-            loss = self._loss(batch)
-            loss.backward()
-            mean = self._averaged(loss.detach())
+            mean = self.learn()
             if not math.isfinite(mean) or mean > _DIVERGED * blank:
                 raise UserError(f"step {step + 1}", f"the loss is {mean:.3f}", "lower the rates; the last checkpoint is unharmed")
-            gradient = nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
-            self.optimisers.step(schedule.share(step))
+            gradient = self.move(schedule.share(step))
             losses.append(mean)
             seconds += time.perf_counter() - start
             if watch is not None:
@@ -104,6 +104,18 @@ class Trainer:
             if checkpoint and (step + 1) % every == 0:
                 self.keep(checkpoint, losses, seconds)
         return losses
+
+    def learn(self) -> float:
+        """Gradients of the next batch, averaged over all processes; its loss in nats a token."""
+        loss = self._loss(self.source.next().to(self.device))
+        loss.backward()
+        return self._averaged(loss.detach())
+
+    def move(self, share: float) -> torch.Tensor:
+        """Move all weights by their gradients, clipped, at `share` of the highest rates; the gradients' norm before."""
+        gradient = nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
+        self.optimisers.step(share)
+        return gradient
 
     def keep(self, path: Path, losses: list[float], seconds: float) -> None:
         """Write a checkpoint of what has been trained so far; the first process does it for all."""
@@ -142,20 +154,23 @@ class Trainer:
 
 
 def autocast(model: nn.Module, precision: str) -> AbstractContextManager:
-    """The forward pass in bfloat16 where that is asked for."""
+    """The forward pass in bfloat16 where that, or float8 for some of it, is asked for."""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(next(model.parameters()).device.type, torch.bfloat16)
 
 
 @torch.no_grad()
-def bits_per_byte(model: GPT, batches: Iterable[Batch], token_bytes: torch.Tensor) -> float:
+def bits_per_byte(model: GPT, batches: Iterable[Batch], token_bytes: torch.Tensor, precision: str = "float32") -> float:
     """Cross-entropy of all targets that stand for text, over the bytes they stand for. token_bytes: int64 [V]."""
     nats = size = 0.0
+    device = next(model.parameters()).device
     for batch in batches:
+        batch = batch.to(device)
         learnt = batch.targets[batch.targets >= 0]
-        counted = token_bytes[learnt]
-        losses = model.loss(batch.tokens, batch.targets, batch.memory).double()
+        counted = token_bytes.to(device)[learnt]
+        with autocast(model, precision):
+            losses = model.loss(batch.tokens, batch.targets, batch.memory).double()
         nats += losses[counted > 0].sum().item()
         size += counted.sum().item()
     return nats / math.log(2) / size
