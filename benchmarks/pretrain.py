@@ -103,7 +103,7 @@ def measure(shape: Shape, about: dict, args: argparse.Namespace) -> tuple[float,
     for name, optimiser in VARIANTS:
         engram = about["engram"] | {"layers": [layer for layer in about["engram"]["layers"] if layer < shape.depth]}
         model = build(name, shape, engram, torch.arange(shape.vocabulary), 0, 0, args.attention).to(device)
-        source, moved_by = Drawn(shape, about["batch"]), Optimisers(model, optimiser)
+        source, moved_by = Drawn(shape, about["batch"]), Optimisers(model, optimiser, tables=engram["rate"])
         trainers[name, optimiser] = Trainer(model, source, moved_by, {}, args.precision, args.compile == "on")
     steps = {key: stepper(trainer) for key, trainer in trainers.items()}
     seconds: dict[tuple[str, str], list[float]] = {key: [] for key in steps}

@@ -112,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     shards = Shards(Path(__file__), owned, args.out.parent / "work")
     held = pack(texts_of(args.held_out, "none"), tokenizer)  # of known names and wordings; others are another question
     diary = Diary(model, schedule, shards, held, bytes_of(tokenizer), about, args.precision)
-    trainer = Trainer(model, source, Optimisers(model, about["optimiser"]), owned, args.precision, args.compile == "on")
+    moved_by = Optimisers(model, about["optimiser"], tables=about["engram"]["rate"])
+    trainer = Trainer(model, source, moved_by, owned, args.precision, args.compile == "on")
     if rank == 0:
         print(f"{args.model}: {asdict(shape) | derived}", file=sys.stderr)
     losses = trainer.train(schedule, shards.folder / "half.safetensors", about["keep_every"], diary.tell if rank == 0 else None)

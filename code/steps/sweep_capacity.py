@@ -70,7 +70,7 @@ class Column:
         if steps * self.about["batch"] > source.windows:
             raise UserError(self.args.corpus, f"has {source.windows} windows, {steps} steps read more", "make it with more words")
         owned = {**owned, "steps": steps, "seed": seed}
-        moved_by = Optimisers(model, self.about["optimiser"])
+        moved_by = Optimisers(model, self.about["optimiser"], tables=self.about["engram"]["rate"])
         trainer = Trainer(model, source, moved_by, owned, self.args.precision, self.args.compile == "on")
         kept, spent = shards.folder / f"half.{steps}.{seed}.safetensors", [0.0]
 

@@ -18,7 +18,6 @@ from loci.models.ngram_table import NgramTable
 KINDS = ("muon", "adamw")
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
-_TABLE_FACTOR = 5  # times the embedding's rate, without decay, as published (arXiv 2601.07372)
 _REFERENCE_WIDTH = 768  # rates of AdamW are those of this width, scaled by the inverse square root
 
 
@@ -77,9 +76,10 @@ def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
 
 
 class Optimisers:
-    """All weights of a model, each moved by what suits it. kind: "muon" or "adamw"."""
+    """All weights of a model, each moved by what suits it. kind: "muon" or "adamw". tables: rate of Engram tables, without decay,
+    over the embedding's; 5 as published (arXiv 2601.07372), where that rate was 750 times lower than nanochat's."""
 
-    def __init__(self, model: GPT, kind: str, rates: Rates | None = None):
+    def __init__(self, model: GPT, kind: str, rates: Rates | None = None, tables: float = 5.0):
         if kind not in KINDS:
             raise UserError(f"optimiser: {kind}", "is not known", f"use one of {', '.join(KINDS)}")
         rates = rates or RATES[kind]
@@ -88,7 +88,7 @@ class Optimisers:
         groups = _grouped(model)
         settings = [
             {"params": groups["embedding"], "lr": rates.embedding * narrow},
-            {"params": groups["tables"], "lr": rates.embedding * narrow * _TABLE_FACTOR},
+            {"params": groups["tables"], "lr": rates.embedding * narrow * tables},
             {"params": groups["head"], "lr": rates.head * narrow},
             {"params": groups["scalars"], "lr": rates.scalars * narrow},
         ]
