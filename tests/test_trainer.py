@@ -94,6 +94,18 @@ def test_fewer_bits_learn_nearly_the_same(device, precision):
     assert found == pytest.approx(wanted, abs=0.1) and found != wanted and found[-1] < found[0] - 0.3
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_padding_counts_for_nothing_on_a_gpu(weighted):
+    """The loss of a GPU, which has logits of padding too, against the one without; here on the CPU."""
+    trainer = wide_trainer("cpu")
+    batch = trainer.source.next()
+    targets = batch.targets.clone()
+    targets[0, 3:] = -1
+    weights = (targets >= 0) * torch.rand(targets.shape) if weighted else None
+    found, wanted = (loss(batch.tokens, targets, None, weights) for loss in (trainer._whole_loss, trainer._mean_loss))
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
 @ON_CUDA
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float8"])
 def test_a_compiled_loss_is_the_same(precision):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
@@ -65,6 +66,7 @@ class Column:
 
     def train(self, steps: int, seed: int, shards: Shards, owned: dict, bar: tqdm) -> dict:
         """{table, steps, seed, parameters, val_bpb, val_bpb of text with new names and wordings, last loss, seconds}."""
+        torch.compiler.reset()  # what was compiled for the model before is of no use
         model = self.model(seed)
         source = Packed(self.stream, self.shape.sequence, self.about["batch"], seed)
         if steps * self.about["batch"] > source.windows:

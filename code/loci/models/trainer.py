@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed, nn
+from torch.nn import functional as F
 
 from loci.errors import UserError
 from loci.models.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
@@ -83,7 +84,9 @@ class Trainer:
             to_float8(model)
         self.model, self.source, self.optimisers, self.about = model, source, optimisers, about
         self.precision = precision
-        self._loss: Callable[[Batch], torch.Tensor] = torch.compile(self._mean_loss) if compile_ else self._mean_loss
+        self._loss: Callable[..., torch.Tensor] = self._whole_loss if self.device.type == "cuda" else self._mean_loss
+        if compile_:  # on a GPU a step of a small model is mostly the launching of kernels, which recorded graphs save
+            self._loss = torch.compile(self._loss, mode="reduce-overhead" if self.device.type == "cuda" else "default")
 
     def train(
         self, schedule: Schedule, checkpoint: Path | None = None, every: int = 100, watch: Callable[[Told], None] | None = None
@@ -107,7 +110,8 @@ class Trainer:
 
     def learn(self) -> float:
         """Gradients of the next batch, averaged over all processes; its loss in nats a token."""
-        loss = self._loss(self.source.next().to(self.device))
+        batch = self.source.next().to(self.device)
+        loss = self._loss(batch.tokens, batch.targets, batch.memory, batch.weights)
         loss.backward()
         return self._averaged(loss.detach())
 
@@ -131,13 +135,21 @@ class Trainer:
         self.source.position = kept.position
         return kept.losses, kept.seconds
 
-    def _mean_loss(self, batch: Batch) -> torch.Tensor:
+    def _mean_loss(self, tokens: torch.Tensor, targets: torch.Tensor, memory, weights: torch.Tensor | None) -> torch.Tensor:
         with autocast(self.model, self.precision):
-            losses = self.model.loss(batch.tokens, batch.targets, batch.memory)
-            if batch.weights is None:
+            losses = self.model.loss(tokens, targets, memory)
+            if weights is None:
                 return losses.mean()
-            weights = batch.weights[batch.targets >= 0]
-            return (losses * weights).sum() / weights.sum()
+            counted = weights[targets >= 0]
+            return (losses * counted).sum() / counted.sum()
+
+    def _whole_loss(self, tokens: torch.Tensor, targets: torch.Tensor, memory, weights: torch.Tensor | None) -> torch.Tensor:
+        """As `_mean_loss`, with the logits of padding too: a GPU would have to wait for the number of the others."""
+        with autocast(self.model, self.precision):
+            logits = self.model.logits(self.model(tokens, memory))
+            losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="none")
+            counted = (targets >= 0).float() if weights is None else weights
+            return (losses * counted.flatten()).sum() / counted.sum()
 
     def _averaged(self, loss: torch.Tensor) -> float:
         """Average gradients and the loss over all processes."""
