@@ -107,6 +107,7 @@ def test_padding_counts_for_nothing_on_a_gpu(weighted):
 
 
 @ON_CUDA
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # torch's own, of what compiles for it
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float8"])
 def test_a_compiled_loss_is_the_same(precision):
     found, wanted = (wide_trainer("cuda", precision, compile_).train(Schedule(4)) for compile_ in (True, False))

@@ -85,8 +85,8 @@ class Trainer:
         self.model, self.source, self.optimisers, self.about = model, source, optimisers, about
         self.precision = precision
         self._loss: Callable[..., torch.Tensor] = self._whole_loss if self.device.type == "cuda" else self._mean_loss
-        if compile_:  # on a GPU a step of a small model is mostly the launching of kernels, which recorded graphs save
-            self._loss = torch.compile(self._loss, mode="reduce-overhead" if self.device.type == "cuda" else "default")
+        if compile_:
+            self._loss = torch.compile(self._loss)
 
     def train(
         self, schedule: Schedule, checkpoint: Path | None = None, every: int = 100, watch: Callable[[Told], None] | None = None
