@@ -58,9 +58,9 @@ TRAINING = " ".join(f"--{name} {value}" for name, value in SETTINGS["training"].
 COMPARED = SETTINGS["windowed"]["compared"]  # arms that read exams through a window, and seeds
 
 
-def asked_windowed(kind, arms=()):
+def asked_windowed(kind, arms=(), seeds=COMPARED["seeds"]):
     """Results or raw answers of the compared arms, then of `arms`."""
-    return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=COMPARED["seeds"])
+    return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=seeds)
 
 
 wildcard_constraints:

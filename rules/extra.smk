@@ -13,6 +13,7 @@ rule sweeps:
         expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),
         expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
         f"{OUT}/windowed/windowed_more.json",
+        f"{OUT}/windowed/windowed_seeds.json",
         expand(f"{OUT}/sweeps/lines.{{reader}}.json", reader=["recite", "answer"]),
         expand(f"{OUT}/extraction/exams.{{strategy}}.json", strategy=["a", "b", "c"]),
         f"{OUT}/extraction/side.json",

@@ -298,6 +298,7 @@ rule ask_windowed:
 
 _MORE = [name for name, arm in _WINDOWED["arms"].items() if name not in COMPARED["arms"] and not arm.get("emits")]
 _TRIPLET_ARM = "quarter_window"
+_ALL_SEEDS = sorted({*COMPARED["seeds"], *COMPARED["more"]})
 
 
 rule score_windowed:
@@ -343,6 +344,28 @@ rule score_windowed_more:
         "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output}"
     shell:
         "python code/steps/score_windowed.py {params.options} --asked {input.asked} --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+# The arms of the default workflow, trained with further seeds: part of `sweeps`.
+rule score_windowed_seeds:
+    input:
+        asked=asked_windowed("json", seeds=_ALL_SEEDS),
+        answers=asked_windowed("jsonl", seeds=_ALL_SEEDS),
+    output:
+        f"{OUT}/windowed/windowed_seeds.json",
+    log:
+        f"logs/{PROFILE}/score_windowed_seeds.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_windowed_seeds.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_windowed_seeds.py"),
+    message:
+        "python code/steps/score_windowed_seeds.py --asked {input.asked} --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_windowed_seeds.py --asked {input.asked} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
 rule cloze_windowed:

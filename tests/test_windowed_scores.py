@@ -15,8 +15,10 @@ from loci.bench.windowed import (
     exact_records,
     perplexity,
     perplexity_drop,
+    seeds_entries,
 )
 from loci.errors import UserError
+from loci.results import result, sha256_file, write_json, write_jsonl
 
 
 def said(qid: str, kind: str, prediction: str, accepted: str, content: str = "right", **more) -> dict:
@@ -40,6 +42,38 @@ def test_sets_and_what_is_new_stand_apart():
     assert found["values.exact"] == [("a", "a.1", True), ("a", "a.2", False), ("a", "a.3", False), ("b", "b.1", False)]
     assert found["yes_no.exact"] == [("b", "b.2", True)] and found["names.fact.exact"] == [("b", "b.3", True)]
     assert found["confusion.swapped"] == [("a", "a.3", True)]
+
+
+def test_trainings_are_the_unit_of_seeds():
+    worse = [{**one, "prediction": "?"} for one in ANSWERS]
+    better = [{**one, "prediction": one["accepted"][0]} for one in ANSWERS]
+    found = seeds_entries({"raw": {0: worse, 1: ANSWERS}, "zone": {0: ANSWERS, 1: better}}, "s")
+    assert found["triplet.raw.seeds.values.exact"]["value"] == pytest.approx((0 + 1 / 6) / 2)
+    gap = found["triplet.zone_minus_raw.seeds.values.exact"]
+    assert gap["value"] == pytest.approx((1 / 6 + 5 / 6) / 2) and gap["n"] == 2 and gap["low"] < 0 < 1 < gap["high"]
+    assert found["triplet.zone.seeds.names.fact.exact"]["value"] == 1.0
+    wrong = [said("a.1", "fact", "Ulm", "Ulm"), said("a.1", "fact", "Bern", "Ulm", "other")]
+    assert seeds_entries({"zone": {0: wrong}}, "s")["triplet.zone.seeds.fact.exact"]["value"] == 1.0
+
+
+def test_an_arm_that_lacks_a_seed_is_named(tmp_path):
+    step = load_step("score_windowed_seeds")
+    paths = []
+    for name, seed in (("raw", 0), ("raw", 1), ("zone", 0)):
+        answers = tmp_path / f"{name}{seed}.jsonl"
+        write_jsonl(answers, ANSWERS)
+        about = {"answers_sha256": sha256_file(answers)}
+        write_json(answers.with_suffix(".json"), result("ask_windowed", {"name": name}, seed, about, [], {}))
+        paths.append(answers)
+    asked = [path.with_suffix(".json") for path in paths]
+    with pytest.raises(UserError, match=r"--asked: zone: lacks seeds \[1\]; ask all arms with all seeds"):
+        step.gather(asked, paths)
+    with pytest.raises(UserError, match=r"--answers: are 2 files for 3 results; give one for each, in order"):
+        step.gather(asked, paths[:2])
+    write_jsonl(paths[0], ANSWERS[:1])
+    with pytest.raises(UserError, match=r"raw0.jsonl: holds other answers than those of .*raw0.json; run ask_windowed.py again"):
+        step.gather(asked, paths)
+    assert sorted(step.gather(asked[1:2], paths[1:2])["raw"]) == [1]
 
 
 def test_every_wrong_value_has_one_cause():

@@ -27,7 +27,7 @@ from loci.bench.pretrained import (
     silenced,
     stable_facts,
 )
-from loci.bench.statistics import bootstrap, student, unpaired_difference
+from loci.bench.statistics import bootstrap, over_seeds, unpaired_difference
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.architectures import build
@@ -80,12 +80,6 @@ def at_equal_seconds(left: dict, right: dict) -> float:
     (_, one, one_at), (_, other, other_at) = curve_of(left), curve_of(right)
     end = min(one_at[-1], other_at[-1])
     return float(np.interp(end, one_at, one) - np.interp(end, other_at, other))
-
-
-def over_seeds(values: Sequence[float], source: str) -> dict:
-    """A ledger entry: mean of seeds with Student's interval."""
-    low, high = student(values)
-    return {"value": float(np.mean(values)), "low": low, "high": high, "n": len(values), "source": source}
 
 
 def over_items(values: Sequence[float], source: str) -> dict:

@@ -25,6 +25,10 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_shared",
     "choose_lines",
     "score_windowed_more",
+    "score_windowed_seeds",
+    "make_grid_prose",
+    "sweep_capacity",
+    "score_capacity",
     "train_side",
     "extract_side",
     "measure_side",
@@ -72,10 +76,12 @@ def promote(path: Path, target: Path) -> None:
 
 
 def is_default(job: str) -> bool:
-    """Whether a job (rule, then its wildcards) belongs to the default run: of models that read exams only the compared ones."""
+    """Whether a job (rule, then its wildcards) belongs to the default run: of models that read exams only the compared ones,
+    with their first seeds."""
     rule, *wildcards = job.split(".")
     if rule in ("train_windowed", "ask_windowed"):
-        return wildcards[0] in load_profile("laptop")["windowed"]["compared"]["arms"]
+        compared, (arm, seed) = load_profile("laptop")["windowed"]["compared"], wildcards
+        return arm in compared["arms"] and int(seed[1:]) in compared["seeds"]
     return rule not in _NOT_DEFAULT
 
 

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import yaml
 
-from loci.bench.statistics import student
+from loci.bench.statistics import over_seeds
 from loci.errors import UserError
 from loci.models.ngram_table import PRESETS
 from loci.results import read_text
@@ -49,15 +48,10 @@ def grid_entries(items: Iterable[dict], source: str) -> dict[str, dict]:
         found[item["table"], item["steps"]][item["seed"]] = item["val_bpb"]
     ledger = {}
     for (table, steps), seeds in found.items():
-        ledger[f"capacity.{table}.steps{steps}.val_bpb"] = _over_seeds(list(seeds.values()), source)
+        ledger[f"capacity.{table}.steps{steps}.val_bpb"] = over_seeds(list(seeds.values()), source)
         dense = found.get((NONE, steps), {})
         both = sorted(seeds.keys() & dense.keys())
         if table != NONE and both:
             gaps = [seeds[seed] - dense[seed] for seed in both]
-            ledger[f"capacity.{table}_minus_none.steps{steps}.val_bpb"] = _over_seeds(gaps, source)
+            ledger[f"capacity.{table}_minus_none.steps{steps}.val_bpb"] = over_seeds(gaps, source)
     return ledger
-
-
-def _over_seeds(values: list[float], source: str) -> dict:
-    low, high = student(values)
-    return {"value": float(np.mean(values)), "low": low, "high": high, "n": len(values), "source": source}

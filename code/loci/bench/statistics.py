@@ -92,6 +92,12 @@ def student(values: Sequence[float]) -> tuple[float, float]:
     return float(found.mean()) - half, float(found.mean()) + half
 
 
+def over_seeds(values: Sequence[float], source: str) -> dict:
+    """A ledger entry: mean of a few independent runs with Student's interval."""
+    low, high = student(values)
+    return {"value": float(np.mean(values)), "low": low, "high": high, "n": len(values), "source": source}
+
+
 def newcombe(left: float, right: float, n: int) -> tuple[float, float]:
     """Newcombe's (1998) hybrid score interval of the difference of two shares, each of n trials."""
     (left_low, left_high), (right_low, right_high) = wilson(left, n), wilson(right, n)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from loci.bench.score import exact
-from loci.bench.statistics import RESAMPLES, Estimate, estimate, paired_difference
+from loci.bench.statistics import RESAMPLES, Estimate, estimate, over_seeds, paired_difference
 
 RIGHT = "right"  # contents of the zone: what was extracted from the evicted text
 NAMED = {RIGHT: "with", "other": "shuffled", "none": "masked"}  # names of contents in the ledger; others keep their own
@@ -115,6 +115,27 @@ def contrast_entries(arms: dict[str, Sequence[dict]], scored: Sequence[str], sou
     for at, other in enumerate(names):
         for name in (later for later in names[at + 1 :] if later in scored):
             ledger[f"triplet.{name}_minus_{other}.values.exact"] = paired_difference(records[name], records[other]).entry(source)
+    return ledger
+
+
+def seeds_entries(arms: dict[str, dict[int, Sequence[dict]]], source: str) -> dict[str, dict]:
+    """triplet.<arm>.seeds.<set>.exact: means of trainings that differ in their seed, with Student's interval over them; and of
+    the arms in pairs of seeds, the later less the earlier. arms: {arm: {seed: answers}}; what a zone holds rightly counts."""
+    ledger: dict[str, dict] = {}
+    shares: dict[str, dict[str, dict[int, float]]] = {}
+    for name, seeds in arms.items():
+        shares[name] = defaultdict(dict)
+        for seed, answers in seeds.items():
+            for measure, records in exact_records(one for one in answers if one["content"] == RIGHT).items():
+                shares[name][measure][seed] = estimate(records).value  # documents count alike
+        for measure, found in sorted(shares[name].items()):
+            ledger[f"triplet.{name}.seeds.{measure}"] = over_seeds(list(found.values()), source)
+    names = list(arms)
+    for at, other in enumerate(names):
+        for name in names[at + 1 :]:
+            one, two = shares[name]["values.exact"], shares[other]["values.exact"]
+            gaps = [one[seed] - two[seed] for seed in sorted(one.keys() & two.keys())]
+            ledger[f"triplet.{name}_minus_{other}.seeds.values.exact"] = over_seeds(gaps, source)
     return ledger
 
 
