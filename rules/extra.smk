@@ -203,7 +203,34 @@ rule score_density_large:
         "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
-_STORES = {"rows": "answer", "recited": "recite", "index": "recite", "user": None}  # what grows, and the shared reader of it
+# What grows, and the shared reader of it.
+_STORES = {"rows": "answer", "recited": "recite", "index": "recite", "finder": "find", "user": None}
+
+
+rule train_finder:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        start=f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors",
+    output:
+        result=f"{LAYERED}/reader.find.{BASE}.s{FIRST}.json",
+        adapter=f"{LAYERED}/reader.find.{BASE}.s{FIRST}.safetensors",
+    log:
+        f"logs/{PROFILE}/train_finder.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_finder.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(4000),
+    params:
+        code=code_of("train_finder.py"),
+        settings=settings_of("base", "encoder", "people", "reader", "finder", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/train_finder.py {params.options} --start {input.start} --out {output.result} --adapter {output.adapter}"
+    shell:
+        "python code/steps/train_finder.py {params.options} --start {input.start} --out {output.result} --adapter {output.adapter}"
+        " > {log} 2>&1"
 
 
 rule grow_layered:

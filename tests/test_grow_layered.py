@@ -92,3 +92,30 @@ def test_rows_and_index_grow_under_a_reader(tmp_path, files, tiny_folder):
         grow(arguments, "user", tmp_path / "no", "--adapter", adapter)
     with pytest.raises(UserError, match="--adapter: does not fit store rows"):
         grow(arguments, "rows", tmp_path / "no")
+
+
+def test_a_reader_of_retrieval_goes_on_from_the_reciting_one(tmp_path, files, tiny_folder):
+    few, arguments = files
+    smoke = ["--config", str(CONFIG / "smoke.yaml"), "--model", str(tiny_folder)]
+    start = str(tmp_path / "r.safetensors")
+    load_step("train_reader").main([*smoke, "--reader", "recite", "--out", str(tmp_path / "r.json"), "--adapter", start])
+    adapters = [tmp_path / name / "f.safetensors" for name in ("one", "two")]
+
+    def train(adapter) -> None:
+        out = ["--out", str(adapter.with_suffix(".json")), "--adapter", str(adapter)]
+        load_step("train_finder").main([*smoke, "--start", start, *out])
+
+    train(adapters[0])
+    about = read_result(adapters[0].with_suffix(".json"))
+    assert about["metrics"]["loss_held_out"] < about["metrics"]["loss_held_out_before"]
+    train(adapters[1])
+    assert adapters[0].read_bytes() == adapters[1].read_bytes() != Path(start).read_bytes()
+    found = grow(arguments, "finder", tmp_path / "jf", "--adapter", str(adapters[0]))
+    assert {answer["memory"] for answer in read_jsonl(Path(found[1]), "")} == {"jf"}
+    rows = grow(arguments, "recited", tmp_path / "k", "--adapter", start)
+    both = zip(rows, found, strict=True)
+    results, answers = (list(pair) for pair in both)
+    load_step("score_grown").main([*few, "--grown", *results, "--answers", *answers, "--out", str(tmp_path / "s.json")])
+    scored = read_result(tmp_path / "s.json")["metrics"]
+    k, jf, gap = (scored[f"layered.{name}.tiny.n34.direct.exact"]["value"] for name in ("k", "jf", "k_minus_jf"))
+    assert gap == pytest.approx(k - jf) and scored["layered_growth.finder.tiny.n40.lines"]["value"] in (1, 2)

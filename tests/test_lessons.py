@@ -1,7 +1,9 @@
 """Lessons of the shared readers: what is in them, what is learnt, and that a reader's line is read back."""
 
 import pytest
+from fake_encoder import FakeEncoder
 
+from loci.bench.finding import finding_lessons
 from loci.bench.lessons import NOT_KNOWN, READERS, asked, encoded, lessons_of, said
 from loci.errors import UserError
 from loci.worlds.people import build_users
@@ -165,3 +167,21 @@ def test_lines_are_read_back():
         lessons_of("sing", build_users(count=2, dev=0, seed=0)[0], EACH, 0)
     with pytest.raises(UserError, match=r"lessons\.chained: asks for 99 of"):
         lessons_of("recite", build_users(count=2, dev=0, train=2, seed=0)[2], {"chained": 99}, 0)
+
+
+def test_a_reader_of_retrieval_recites_what_was_found_among_other_peoples_facts(users):
+    (user, *_), kinds = of(users, "train"), {"direct": 8, "paraphrase": 8, "indirect": 12, "unknown": 2, "sums": 3}
+    found = finding_lessons(user, 120, [4, 9], kinds, "hybrid", FakeEncoder(), 0)
+    assert len(found) == 33 and all(pieces[0].text.startswith("Sum: ") for pieces in found[-3:])
+    own, answered, counts = {fact.statement for fact in user.final_facts()}, 0, set()
+    for pieces in found[:-3]:
+        prompt, line = pieces[0].text, "".join(piece.text for piece in pieces[1:])
+        shown = prompt.partition("Question: ")[0].splitlines()[1:]
+        counts.add(len(shown))
+        assert prompt.startswith("Facts about me:\n") and all(piece.learnt for piece in pieces[1:])
+        assert not any(fact in line and fact not in shown for fact in own), "nothing is recited that was not found"
+        assert any(fact not in own for fact in shown), "others' facts are among the lines"
+        answered += said(line)[1] != NOT_KNOWN
+    assert counts == {4, 9} and 0 < answered < 30
+    again = finding_lessons(user, 120, [4, 9], kinds, "hybrid", FakeEncoder(), 0)
+    assert again == found

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.layers import TITLES
+from loci.bench.layers import TITLES as LAYERED
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
@@ -16,8 +16,10 @@ LOOKS = {  # colours of Okabe and Ito
     "b": ("#E69F00", "p", "--"),
     "f": ("#D55E00", "v", ":"),
     "j": ("#009E73", "s", "--"),
+    "jf": ("#56B4E9", "^", "--"),
     "k": ("#0072B2", "D", "-"),
 }
+TITLES = LAYERED | {"jf": "J of a reader taught with such lines"}
 STORES = {
     "rows": ("rows", "#555555", "o"),
     "recited": ("rows of the reciting reader", "#0072B2", "D"),

@@ -2,7 +2,8 @@
 
 rows: facts written on the base model, asked of it and of the answering reader. recited: facts written with the reciting reader
 attached. index: the same facts in an index, read by the same reader; how many lines it finds is chosen at each size, on
-development users with as many facts. user: an adapter of one's own. A killed run continues with the next user.
+development users with as many facts. finder: the index again, read by a reader that train_finder.py taught to read such lines.
+user: an adapter of one's own. A killed run continues with the next user.
 """
 
 import argparse
@@ -31,7 +32,15 @@ from loci.shards import Shards
 from loci.worlds.growth import storable
 from loci.worlds.records import Fact, Question, User, load_facts, load_users
 
-STORES = {"rows": ("c", "f"), "recited": ("k",), "index": ("j",), "user": ("b",)}
+# What grows, and what is asked of it: names in the answers, and the conditions that they stand for.
+STORES = {
+    "rows": {"c": "c", "f": "f"},
+    "recited": {"k": "k"},
+    "index": {"j": "j"},
+    "finder": {"jf": "j"},
+    "user": {"b": "b"},
+}
+_SEARCHED = ("index", "finder")
 KINDS = ("statement", "direct", "paraphrase", "indirect")
 _SEED = 0
 
@@ -44,7 +53,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpora", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)"
     )
     parser.add_argument("--store", choices=STORES, required=True, default=argparse.SUPPRESS, help="what grows")
-    readers = "the answering reader for rows, the reciting one for recited and index (safetensors)"
+    readers = "the answering reader for rows, the reciting one for recited and index, its successor for finder (safetensors)"
     parser.add_argument("--adapter", type=Path, help=readers)
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
@@ -70,7 +79,7 @@ def stored(bench: LayerBench, store: str, reader: LoraWeights | None, user: User
         weights, passes = fit(bench.slot, examples, how.fitting, _SEED, tokenizer.pad_token_id, kept)
         about = {"bytes": weights.nbytes, "recall": passes[-1].recall, "passes": len(passes)}
         rows = bench.graft.empty_rows()
-    elif store == "index":
+    elif store in _SEARCHED:
         bench.slot.put(reader)
         about, rows = {"bytes": bench.index(facts, user.uid, 1)[1].nbytes}, bench.graft.empty_rows()
     else:
@@ -94,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
     relevant = {name: settings[name] for name in names} | {"store": args.store}
-    encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store == "index" else None
+    encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store in _SEARCHED else None
     bench = LayerBench(settings, shape_of(settings, args.store), encoder, args.model)
     reader = bench.slot.load(args.adapter) if args.adapter else None
     files = {name: sha256_file(path) for name, path in inputs.items()}
@@ -102,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     most = growth["adapters"] if args.store == "user" else max(at["facts"] for at in growth["sizes"])
     counts = {at["facts"]: at["users"] for at in growth["sizes"] if at["facts"] <= most}
     parts, chosen = [], {}
-    if args.store == "index":
+    if args.store in _SEARCHED:
         bench.slot.put(reader)
         about = growth["chosen"]
         choosers = [user for user in everybody if user.split == "dev"][: about["users"]]
@@ -120,11 +129,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             questions = questions_about(user, facts, everybody, settings)
             rows, cost = stored(bench, args.store, reader, user, facts)
             said = []
-            for name in STORES[args.store]:
+            for name, condition in STORES[args.store].items():
                 if args.store == "rows":  # asked of the base model, then of the answering reader
-                    bench.slot.put(reader if CONDITIONS[name].adapter != BASE else None)
+                    bench.slot.put(reader if CONDITIONS[condition].adapter != BASE else None)
                 depth = chosen[size]["lines"] if chosen else 0
-                said += [{"facts": size, **one} for one in bench.answers(name, user, facts, questions, rows, depth)]
+                found = bench.answers(condition, user, facts, questions, rows, depth)
+                said += [{"facts": size, **one, "memory": name} for one in found]
             part = shards.put(f"n{size}.{user.uid}", {"cost": {"uid": user.uid, **cost}, "answers": said})
         parts.append(part)
     write_jsonl(args.answers, [answer for part in parts for answer in part["answers"]])

@@ -39,6 +39,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "measure_exam_extraction",
     "density_large",
     "score_density_large",
+    "train_finder",
     "grow_layered",
     "score_grown",
     "share_table",

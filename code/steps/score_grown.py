@@ -40,12 +40,12 @@ def cost_entries(items: list[dict], store: str, base: str, source: str) -> dict[
 
 
 def contrast_entries(scores: dict[tuple, list], base: str, source: str) -> dict[str, dict]:
-    """layered.k_minus_j.<base>.n<facts>.<kind>.exact, paired by user."""
+    """layered.k_minus_j.<base>.n<facts>.<kind>.exact, and k_minus_jf, paired by user."""
     found = {}
-    for (condition, facts, kind), ours in scores.items():
-        theirs = scores.get(("j", facts, kind))
-        if condition == "k" and theirs:
-            found[f"layered.k_minus_j.{base}.n{facts}.{kind}.exact"] = paired_difference(ours, theirs).entry(source)
+    for (condition, facts, kind), theirs in scores.items():
+        ours = scores.get(("k", facts, kind))
+        if condition in ("j", "jf") and ours:
+            found[f"layered.k_minus_{condition}.{base}.n{facts}.{kind}.exact"] = paired_difference(ours, theirs).entry(source)
     return found
 
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UserError(said, f"holds other answers than those of {grown}", "run grow_layered.py again")
         for facts, one in about["metrics"].get("chosen", {}).items():
             chosen = {"value": one["lines"], "n": len(one["tried"]), "source": args.out.name}
-            ledger[f"layered_growth.index.{base}.n{facts}.lines"] = chosen
+            ledger[f"layered_growth.{about['config']['store']}.{base}.n{facts}.lines"] = chosen
         found = cost_entries(about["items"], about["config"]["store"], base, args.out.name)
         ledger |= {key: entry for key, entry in found.items() if key.endswith(".bytes")}
         costs |= {key: entry for key, entry in found.items() if not key.endswith(".bytes")}

@@ -81,7 +81,7 @@ def lessons_of(
         if reader == "recite" and rng.random() >= _SHOWN:
             tried = {key: facts[key].trigger for key in _searched(question)} | triggers
             told = facts if known and rng.random() < _TOLD else {}
-            lessons.append(_lesson(reader, question, tried, told, (), learn_values=False))
+            lessons.append(lesson(reader, question, tried, told, (), learn_values=False))
             continue
         needed = [facts[key] for key in question.required_fact_keys]
         if recalled is not None and rng.random() < _RECALLED:
@@ -89,10 +89,15 @@ def lessons_of(
             there = {fact.key: fact for fact in needed if fact.statement in lines}
         else:
             lines, there = _shown(needed, list(facts.values()), rng)
-        lessons.append(_lesson(reader, question, triggers, there, lines, learn_values=True))
+        lessons.append(lesson(reader, question, triggers, there, lines, learn_values=True))
     for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader != "answer" else 0):
-        lessons.append([Piece(f"Sum: {text}\nThought:", learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)])
+        lessons.append(sum_lesson(text, line, answer))
     return lessons
+
+
+def sum_lesson(text: str, line: str, answer: str) -> list[Piece]:
+    """A lesson that is a sum alone, about nobody."""
+    return [Piece(f"Sum: {text}\nThought:", learnt=False), Piece(f" {line}{_ANSWER} {answer}\n", learnt=True)]
 
 
 def _shown(needed: list[Fact], facts: list[Fact], rng: random.Random) -> tuple[tuple[str, ...], dict[str, Fact]]:
@@ -139,7 +144,7 @@ def _searched(question: Question) -> tuple[str, ...]:
     return NAMED[: NAMED.index(question.required_fact_keys[0])]
 
 
-def _lesson(
+def lesson(
     reader: str, question: Question, triggers: dict[str, str], there: dict[str, Fact], lines: tuple[str, ...], learn_values: bool
 ) -> list[Piece]:
     """One lesson. triggers: of the sentences to be recited, by key. there: the facts that can be known, by key; without a

@@ -55,16 +55,17 @@ def tune(
     pad_id: int,
     checkpoint: Path | None = None,
     watch: Callable[[int, int, float], None] | None = None,
+    start: LoraWeights | None = None,
 ) -> tuple[LoraWeights, list[float]]:
     """The adapter after all epochs, which the slot holds too, and the loss of each step (nats a marked token).
 
     checkpoint: file that keeps weights, moments and losses; it is deleted at the end. watch: told (step, steps, loss) after
-    each step.
+    each step. start: weights to go on from; a new adapter, drawn by the seed, where there are none.
     """
     if not examples:
         raise UserError("examples", "there are none", "give at least one")
     plan = [batch for epoch in range(settings.epochs) for batch in batches(examples, settings.tokens, seed, epoch)]
-    slot.put(slot.new(seed))
+    slot.put(start or slot.new(seed))
     names = list(slot.parameters)
     weights = [slot.parameters[name] for name in names]
     for weight in weights:
