@@ -33,6 +33,7 @@ def test_every_setting_is_explained():
     families = {
         "reader.lessons.": "reader.lessons",
         "zone.lessons.": "zone.lessons",
+        "finder.lessons.": "finder.lessons",
         "matrix.questions.": "matrix.questions.<kind>",
         "density.variants.": "density.variants",
         "closed_form_scale.": "closed_form_scale.<strategy>",
