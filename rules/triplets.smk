@@ -376,7 +376,8 @@ rule cloze_windowed:
         extracted=f"{_MADE}/extracted.exams.heldout.parquet",
         tokenizer=_EXAM_BPE,
     output:
-        f"{OUT}/windowed/cloze.json",
+        result=f"{OUT}/windowed/cloze.json",
+        answers=f"{OUT}/windowed/cloze.jsonl",
     log:
         f"logs/{PROFILE}/cloze_windowed.log",
     benchmark:
@@ -390,10 +391,10 @@ rule cloze_windowed:
         options=f"--config {CONFIG}",
     message:
         "python code/steps/cloze_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
-        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output}"
+        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers}"
     shell:
         "python code/steps/cloze_windowed.py {params.options} --trained {input.trained} --exams {input.exams}"
-        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+        " --extracted {input.extracted} --tokenizer {input.tokenizer} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
 # Triplets in a zone in front of the frozen base model, asked what the layered conditions are asked.

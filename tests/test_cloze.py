@@ -1,5 +1,7 @@
 """The cloze battery: what its items are, whose continuation is the likeliest, and the step."""
 
+from collections import defaultdict
+
 import pytest
 import torch
 import yaml
@@ -13,7 +15,7 @@ from loci.config import load_config
 from loci.errors import UserError
 from loci.models.bpe import train_bpe
 from loci.paths import CONFIG
-from loci.results import read_result
+from loci.results import read_jsonl, read_result
 from loci.worlds.extracted_files import write_extracted
 from loci.worlds.prose import document
 from loci.worlds.prose_files import read_documents
@@ -96,8 +98,16 @@ def test_the_step_puts_it_to_every_model(tmp_path):
         load_step("train_windowed").main([*common, "--arm", arm, "--corpus", str(tmp_path / "train.parquet"), *out])
         trained.append(str(tmp_path / f"{arm}.json"))
     put = [*common, "--trained", *trained, "--extracted", str(tmp_path / "found.parquet"), "--out", str(tmp_path / "cloze.json")]
+    put += ["--answers", str(tmp_path / "cloze.jsonl")]
     load_step("cloze_windowed").main([*put, "--exams", str(tmp_path / "heldout.parquet")])
     metrics = read_result(tmp_path / "cloze.json")["metrics"]
+    told = [one for one in read_jsonl(tmp_path / "cloze.jsonl", "") if one["model"] == "raw_quarter" and one["set"] == "evicted"]
+    shares = defaultdict(list)  # documents count alike
+    for one in told:
+        assert len(one["nats"]) == len(set(one["continuations"])) == 4
+        shares[one["qid"].rpartition(".")[0]].append(one["nats"][0] < min(one["nats"][1:]))
+    mean = sum(sum(part) / len(part) for part in shares.values()) / len(shares)
+    assert metrics["cloze.raw_quarter.evicted.exact"]["value"] == pytest.approx(mean, abs=1e-5)
     names = {"raw_quarter", "quarter_window", "quarter_window_shuffled", "quarter_window_masked"}
     assert {key.split(".")[1] for key in metrics if "_minus_" not in key} == names
     gap = metrics["cloze.raw_quarter_minus_quarter_window.evicted.exact"]["value"]

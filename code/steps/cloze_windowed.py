@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from loci.bench.arms import TRIPLETS, load_arm
@@ -19,7 +20,7 @@ from loci.models.base import use_threads
 from loci.models.bpe import load_bpe
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_result, result, rounded, write_json
+from loci.results import read_result, result, rounded, sha256_file, write_json, write_jsonl
 from loci.worlds.extracted_files import read_extracted_of
 from loci.worlds.prose_files import read_documents
 
@@ -36,6 +37,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--extracted", type=Path, required=True, default=argparse.SUPPRESS, help="their triplets (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument(
+        "--answers", type=Path, required=True, default=argparse.SUPPRESS, help="nats of every item to write (JSONL)"
+    )
     return parser.parse_args(argv)
 
 
@@ -46,6 +50,21 @@ def records_of(items: Sequence[Item], found: Sequence[Sequence[float]]) -> dict[
         right = likelihoods[0] < min(likelihoods[1:])
         out[item.set].append((item.window.document.doc_id, item.qid, float(right)))
     return {name: records for name, records in out.items() if records}
+
+
+def told_of(name: str, seed: int, items: Sequence[Item], found: Sequence[Sequence[float]], tokenizer: Tokenizer) -> list[dict]:
+    """Every item with its continuations, the right one first, and what each costs: nats of all its tokens."""
+    return [
+        {
+            "model": name,
+            "seed": seed,
+            "set": item.set,
+            "qid": item.qid,
+            "continuations": [tokenizer.decode(list(ids)).strip() for ids in item.continuations],
+            "nats": rounded(list(costs)),
+        }
+        for item, costs in zip(items, found, strict=True)
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     extracted = read_extracted_of(args.extracted, exams, args.exams)
     others = other_documents(exams, extracted, tokenizer, about["window"])
     scores: dict[str, dict[str, Records]] = {}
+    told: list[dict] = []
     for path in tqdm(args.trained, desc="cloze", unit="model"):
         trained = read_result(path)
         arm, model = load_arm(path, trained, tokenizer)
@@ -69,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for content, ending in CONTENTS.items() if arm.zone in TRIPLETS else [(RIGHT, "")]:
             found = nats(model, arm, items, Contents(content, others), tokenizer)
             name = f"{trained['config']['name']}{ending}"
+            told += told_of(name, trained["seed"], items, found, tokenizer)
             for kind, records in records_of(items, found).items():
                 scores.setdefault(name, {}).setdefault(kind, []).extend(records)
     ledger = {}
@@ -80,12 +101,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             gap = paired_difference(scores[left][kind], scores[right][kind])
             ledger[f"cloze.{left}_minus_{right}.{kind}.exact"] = gap.entry(args.out.name)
     config = {"asked": about, "cloze": settings["cloze"], "models": sorted(scores)}
-    write_json(args.out, result("cloze", config, None, rounded(dict(sorted(ledger.items()))), [], provenance.record()))
-    told = "; ".join(
+    write_jsonl(args.answers, told)
+    record = provenance.record() | {"answers_sha256": sha256_file(args.answers)}
+    write_json(args.out, result("cloze", config, None, rounded(dict(sorted(ledger.items()))), args.answers.name, record))
+    said = "; ".join(
         f"{name} {', '.join(f'{kind} {estimate(records).value:.2f}' for kind, records in kinds.items())}"
         for name, kinds in scores.items()
     )
-    print(f"{args.out}: the likeliest continuation is the right one: {told}")
+    print(f"{args.out}: the likeliest continuation is the right one: {said}")
 
 
 if __name__ == "__main__":

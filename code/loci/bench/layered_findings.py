@@ -54,7 +54,18 @@ def growth_block(ledger: Ledger, base: str) -> list[str]:
                 f"K − J {spread(gap, 2)} (n = {k['n']})"
             )
         lines += [f"- **As the owner's facts grow**, {title}: {'; '.join(found)}."] if found else []
+        lines += _taught_further(ledger, base, kind, title)
     return lines
+
+
+def _taught_further(ledger: Ledger, base: str, kind: str, title: str) -> list[str]:
+    """The same index, read by the reader that was taught with lines like those it finds."""
+    found = []
+    for size in sorted(int(part) for part in ledger.parts(f"layered.k_minus_jf.{base}.n", f".{kind}.exact")):
+        j, gap = (ledger[f"layered.{name}.{base}.n{size}.{kind}.exact"] for name in ("jf", "k_minus_jf"))
+        lines = ledger[f"layered_growth.finder.{base}.n{size}.lines"]["value"]
+        found.append(f"{size:,} facts: J {spread(j, 2)} ({lines} lines), K − J {spread(gap, 2)}")
+    return [f"- **The same, J read by a reader that was taught with such lines**, {title}: {'; '.join(found)}."] if found else []
 
 
 def _reciting(ledger: Ledger, base: str) -> list[str]:

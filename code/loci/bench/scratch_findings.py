@@ -77,6 +77,23 @@ def _windowed(ledger: Ledger) -> list[str]:
         f"- **What stands in the zone of triplets** (extracted ones {spread(ledger['triplet.with.values.exact'], 2)}): "
         f"{'; '.join(others)}. Perplexity of tokens that name facts of evicted text, {ppl:.2f}, is below that with "
         f"{' and with '.join(drops)}. Of all answers, wrong because the triplet {'; '.join(causes)}.",
+        *_seeds(ledger),
+    ]
+
+
+def _seeds(ledger: Ledger) -> list[str]:
+    """The same over trainings with other seeds, where there are any."""
+    found = [
+        f"{words} {spread(ledger[f'triplet.{name}.seeds.values.exact'], 2)}"
+        for name, words in _ARMS.items()
+        if f"triplet.{name}.seeds.values.exact" in ledger
+    ]
+    gap = ledger.get("triplet.quarter_window_minus_full_window.seeds.values.exact")
+    if not found or not gap:
+        return []
+    return [
+        f"- **The same over {gap['n']} trainings** (Student's intervals over seeds): {'; '.join(found)}; a quarter and triplets "
+        f"less the whole window {spread(gap, 2)}."
     ]
 
 
@@ -106,5 +123,19 @@ def _extraction(ledger: Ledger) -> list[str]:
     return [
         f"- **Extraction** (small models over a frozen encoder), F1 of exact triplets in held-out text: "
         f"{'; '.join(found)}. A text takes {ratios[0]} times as many positions as its triplets, {ratios[1]} times when they "
-        f"are spelt; {ledger['triplet.compression.all.kept']['value']:.0%} of its standing facts are among them."
+        f"are spelt; {ledger['triplet.compression.all.kept']['value']:.0%} of its standing facts are among them.",
+        *_strategies(ledger, groups),
     ]
+
+
+def _strategies(ledger: Ledger, groups: dict[str, str]) -> list[str]:
+    """F1 of all strategies on the same passages, by what is new in them."""
+    strategies = {"a": "A (over a frozen encoder)", "b": "B (a side model from scratch)", "c": "C (the model of its own text)"}
+    found = []
+    for name, words in strategies.items():
+        if f"extraction.exams.{name}.none.f1" in ledger:
+            shares = [spread(ledger[f"extraction.exams.{name}.{group}.f1"], 2) for group in groups]
+            found.append(f"{words} {', '.join(shares)}")
+    if len(found) < 2:
+        return []
+    return [f"- **Who extracts**, F1 on passages of held-out exams ({', '.join(groups.values())}): {'; '.join(found)}."]
