@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from steps_path import load_step
@@ -16,17 +18,22 @@ from loci.config import load_config
 from loci.errors import UserError
 from loci.paths import CONFIG, ROOT
 from loci.results import read_result
+from loci.worlds.prose_files import texts_of
 
 MODELS = ("dense", "wide", "engram")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Prose of both splits, a tokenizer, and a profile with 150 small steps."""
+    """Prose of both splits, also as a folder of files with other columns, a tokenizer, and a profile with 150 small steps."""
     out = tmp_path_factory.mktemp("pretrain")
     make_prose, train_bpe = load_step("make_prose"), load_step("train_bpe")
     for split, words in (("train", 8000), ("heldout", 1500)):
         make_prose.main(["--tokens", str(words), "--split", split, "--out", str(out / f"prose.{split}.parquet")])
+    texts = list(texts_of(out / "prose.train.parquet"))
+    (out / "public").mkdir()
+    for at in range(2):
+        pq.write_table(pa.table({"text": texts[at::2], "url": texts[at::2]}), out / "public" / f"{at}.parquet", row_group_size=3)
     settings = load_config(CONFIG / "smoke.yaml")
     settings["pretrain"] |= {"steps": 150, "keep_every": 20, "measure_every": 60}
     (out / "smoke.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -70,18 +77,19 @@ def test_a_wide_model_has_the_parameters_of_the_engram_model(folder, tmp_path):
     assert sizes["wide"] == pytest.approx(sizes["engram"], rel=1e-3) and sizes["dense"] < 0.8 * sizes["wide"]
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(folder, tmp_path):
+@pytest.mark.parametrize("corpus", ["prose.train.parquet", "public"])
+def test_a_killed_run_goes_on_to_the_same_bytes(folder, tmp_path, corpus):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     step = load_step("pretrain")
-    step.main(arguments(folder, whole))
-    command = [sys.executable, str(ROOT / "code" / "steps" / "pretrain.py"), *arguments(folder, cut)]
+    step.main(arguments(folder, whole, corpus=folder / corpus))
+    command = [sys.executable, str(ROOT / "code" / "steps" / "pretrain.py"), *arguments(folder, cut, corpus=folder / corpus)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ) as run:
         for line in run.stderr:
             if line.startswith("step 90/"):
                 run.send_signal(signal.SIGKILL)
                 break
     assert run.returncode == -signal.SIGKILL and not (cut / "engram.json").exists()
-    step.main(arguments(folder, cut))
+    step.main(arguments(folder, cut, corpus=folder / corpus))
     results = [json.loads((at / "engram.json").read_text(encoding="utf-8")) for at in (whole, cut)]
     for found in results:
         del found["provenance"]

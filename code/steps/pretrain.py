@@ -2,6 +2,8 @@
 
 One line a step. A killed run continues after its last checkpoint, with the same losses to the last bit on a CPU. Under torchrun
 each process takes its share of every batch (torchrun --nproc-per-node 2 code/steps/pretrain.py ...).
+A corpus may also be a folder of parquet files with a column "text", as public corpora come: it is read group by group, and bits
+per byte are then those of the first row group of the file that is held out.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from loci.models.gpt import GPT, Shape
 from loci.models.optimisers import Optimisers
 from loci.models.packed import Packed, pack, windows_of
 from loci.models.running import add_options, device_of
+from loci.models.streamed import Streamed, first_texts
 from loci.models.trainer import Schedule, Told, Trainer, bits_per_byte, line_of
 from loci.paths import GENERATED
 from loci.provenance import Provenance
@@ -38,7 +41,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--model", choices=NAMES, required=True, default=argparse.SUPPRESS, help="what is trained")
     parser.add_argument("--seed", type=int, default=0, help="redraws initial weights and the order of the text (integer)")
-    parser.add_argument("--corpus", type=Path, default=GENERATED / "prose.train.parquet", help="text to learn from (parquet)")
+    parser.add_argument(
+        "--corpus", type=Path, default=GENERATED / "prose.train.parquet", help="text to learn from (parquet, or a folder)"
+    )
     parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
     add_options(parser)
@@ -94,7 +99,9 @@ class Diary:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    provenance = Provenance(Path(__file__), {"corpus": args.corpus, "held_out": args.held_out, "tokenizer": args.tokenizer})
+    many = args.corpus.is_dir()
+    inputs = {"held_out": args.held_out, "tokenizer": args.tokenizer} | ({} if many else {"corpus": args.corpus})
+    provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
     about, schedule = settings["pretrain"], Schedule(settings["pretrain"]["steps"])
     use_threads(settings["threads"])
@@ -104,13 +111,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     shape = Shape.of_depth(about["depth"], tokenizer.get_vocab_size(), about["sequence"])
     pad = tokenizer.token_to_id(BOS)
     model = build(args.model, shape, about["engram"], canonical_of(tokenizer), pad, args.seed, args.attention).to(device)
-    source = Packed(pack(texts_of(args.corpus), tokenizer), shape.sequence, about["batch"], args.seed, rank, world)
+    share = shape.sequence, about["batch"], args.seed, rank, world
+    source = Streamed(args.corpus, tokenizer, *share) if many else Packed(pack(texts_of(args.corpus), tokenizer), *share)
     relevant = {"model": args.model, "shape": asdict(shape), "pretrain": about, "precision": args.precision}
-    derived = {"parameters": model.parameters_by_kind(), "windows": source.windows}
-    files = {name: sha256_file(path) for name, path in (("corpus", args.corpus), ("tokenizer", args.tokenizer))}
+    derived = {"parameters": model.parameters_by_kind()}
+    derived |= {"row_groups": len(source.groups)} if many else {"windows": source.windows}
+    files = {"corpus": source.identity if many else sha256_file(args.corpus), "tokenizer": sha256_file(args.tokenizer)}
     owned = {**relevant, **files, "seed": args.seed, "processes": world, "device": args.device}
     shards = Shards(Path(__file__), owned, args.out.parent / "work")
-    held = pack(texts_of(args.held_out, "none"), tokenizer)  # of known names and wordings; others are another question
+    # Of the prose, known names and wordings: others are another question.
+    held = pack(first_texts(args.held_out) if many else texts_of(args.held_out, "none"), tokenizer)
     diary = Diary(model, schedule, shards, held, bytes_of(tokenizer), about, args.precision)
     moved_by = Optimisers(model, about["optimiser"], tables=about["engram"]["rate"])
     trainer = Trainer(model, source, moved_by, owned, args.precision, args.compile == "on")
