@@ -14,6 +14,7 @@ rule sweeps:
         expand(f"{OUT}/sweeps/shared.{{variant}}.json", variant=SHARED_VARIANTS),
         f"{OUT}/windowed/windowed_more.json",
         f"{OUT}/windowed/windowed_seeds.json",
+        f"{OUT}/extraction/locomo.json",
         expand(f"{OUT}/sweeps/lines.{{reader}}.json", reader=["recite", "answer"]),
         expand(f"{OUT}/extraction/exams.{{strategy}}.json", strategy=["a", "b", "c"]),
         f"{OUT}/extraction/side.json",

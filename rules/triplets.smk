@@ -80,6 +80,33 @@ rule extract_prose:
         " --out {output.triplets} --result {output.result} > {log} 2>&1"
 
 
+# How much of LOCOMO's answers extracted triplets hold; without the file the result says so. Part of `sweeps`.
+rule extract_locomo:
+    input:
+        encoder=f"models/{ENCODER}/loci_model.json",
+        train=f"{_MADE}/prose.train.parquet",
+    output:
+        result=f"{OUT}/extraction/locomo.json",
+    log:
+        f"logs/{PROFILE}/extract_locomo.log",
+    benchmark:
+        f"{OUT}/benchmarks/extract_locomo.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=1800,
+    params:
+        code=code_of("extract_locomo.py"),
+        settings=settings_of("encoder", "locomo"),
+        options=f"--config {CONFIG} " + " ".join(f"--{name} {path}" for name, path in SETTINGS["locomo"].items() if path),
+        triplets=f"{_MADE}/extracted.locomo.parquet",
+    message:
+        "python code/steps/extract_locomo.py {params.options} --if-present --train {input.train} --triplets {params.triplets}"
+        " --out {output.result}"
+    shell:
+        "python code/steps/extract_locomo.py {params.options} --if-present --train {input.train} --triplets {params.triplets}"
+        " --out {output.result} > {log} 2>&1"
+
+
 rule measure_extraction:
     input:
         text=f"{_MADE}/prose.heldout.parquet",

@@ -36,6 +36,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "ask_zone",
     "score_zone",
     "extract_self",
+    "extract_locomo",
     "measure_exam_extraction",
     "density_large",
     "score_density_large",
