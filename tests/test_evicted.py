@@ -125,6 +125,29 @@ def test_training_leaves_out_what_it_is_told_to(found, tokenizer):
     )
 
 
+def test_training_may_have_another_documents_triplets_among_its_own(found, tokenizer):
+    parts, most = Parts(tokenizer, 6), 12
+    few = [window for window in found if 2 <= len(window.standing) <= 8]
+    pairs = [(one, other) for one, other in pairwise(few) if one.document.doc_id != other.document.doc_id]
+    assert len(pairs) >= 3
+    own_first = 0
+    for seed, (one, other) in enumerate(pairs * 6):
+        plain, mixed = (
+            batch_of([one, other], LENGTH, Remembered("triplets", most, foreign=share), parts, random.Random(seed)).memory
+            for share in (0.0, 1.0)
+        )
+        own = [plain.parts[0, at].tolist() for at in range(len(one.standing))]
+        all_ = [row for row, there in zip(mixed.parts[0].tolist(), mixed.present[0].tolist(), strict=True) if there]
+        assert [row for row in all_ if row in own] == own, "its own are all there, in their order"
+        subjects = {triplet.subject for triplet in one.standing}
+        there = [triplet for triplet in other.standing if triplet.subject not in subjects][-(most - len(own)) :]
+        assert [row for row in all_ if row not in own] == [parts.of(triplet) for triplet in there]
+        own_first += all_[0] in own
+    assert 0 < own_first < 6 * len(pairs), "in any order of both"
+    alone = batch_of([pairs[0][0]], LENGTH, Remembered("triplets", most, foreign=1.0), parts, random.Random(0)).memory
+    assert int(alone.present.sum()) == len(pairs[0][0].standing), "no other document, no other triplets"
+
+
 def test_training_batches_go_through_all_windows(found, tokenizer):
     source = Windows(found, LENGTH, 4, Remembered("nothing", 0), Parts(tokenizer, 6), seed=0)
     seen = [tuple(row.tolist()) for _ in range(len(found) // 4) for row in source.next().tokens]

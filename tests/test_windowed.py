@@ -293,6 +293,9 @@ def test_arms_are_scored_and_contrasted(files, tmp_path):
     assert (
         found["triplet.full_window.positions"]["value"] == 128 and 32 < found["triplet.quarter_window.positions"]["value"] < 104
     )
+    assert score("own.json", "quarter_window")["triplet.quarter_window.merged.values.exact"] | {"source": ""} == (
+        found["triplet.merged.values.exact"] | {"source": ""}
+    ), "an arm that is not the main one has its contents under its own name"
     more = score("more.json", "full_window", "quarter_window", "pooled", more=("--known", "full_window", "quarter_window"))
     assert not found.keys() & more.keys() and "triplet.pooled_minus_quarter_window.values.exact" in more
     for wrong, message in (

@@ -18,7 +18,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--answers", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="their raw answers, in order (JSONL)"
     )
-    parser.add_argument("--main", default="", help="arm whose zone's contents are scored and contrasted, too")
+    parser.add_argument(
+        "--main",
+        default="",
+        help="arm whose zone's contents are those of triplet.<content>; others have theirs under their own names",
+    )
     parser.add_argument(
         "--known", nargs="*", default=[], help="arms that are scored elsewhere: the others are contrasted with them"
     )
@@ -64,8 +68,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in scored:
         ledger |= arm_entries(name, arms[name][0], args.out.name)
     ledger |= contrast_entries({name: said for name, (said, _) in arms.items()}, scored, args.out.name)
-    if args.main:
-        ledger |= content_entries("triplet", *arms[args.main], args.out.name)
+    for name in scored:
+        if len({one["content"] for one in arms[name][0]}) > 1:
+            before = "triplet" if name == args.main else f"triplet.{name}"
+            ledger |= content_entries(before, *arms[name], args.out.name)
     config = {"arms": scored, "beside": [name for name in arms if name not in scored], "main": args.main}
     write_json(args.out, result("windowed", config, None, rounded(ledger), [], provenance.record()))
     told = ", ".join(f"{name} {ledger[f'triplet.{name}.values.exact']['value']:.2f}" for name in scored)

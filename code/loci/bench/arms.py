@@ -32,13 +32,15 @@ _DROPPED = 0.1  # of the windows are trained without any triplet, and as many of
 @dataclass(frozen=True)
 class Arm:
     """window: raw tokens. zone: one of `ZONES`. most: triplets, or evicted tokens, that it holds. each: tokens a vector. emits:
-    it learns to say the triplets of passages instead of answers to questions about them."""
+    it learns to say the triplets of passages instead of answers to questions about them. foreign: share of windows that are
+    trained with another document's triplets among their own."""
 
     window: int
     zone: str = "nothing"
     most: int = 0
     each: int = 1
     emits: bool = False
+    foreign: float = 0.0
 
     def __post_init__(self) -> None:
         if self.zone not in ZONES:
@@ -58,7 +60,7 @@ class Arm:
             return Remembered("nothing", 0)
         if self.zone in _TOKENS:
             return Remembered("tokens", self.most)
-        return Remembered("triplets", self.most, _DROPPED * training, _DROPPED * training)
+        return Remembered("triplets", self.most, _DROPPED * training, _DROPPED * training, self.foreign * training)
 
     def model(self, depth: int, vocabulary: int, seed: int, attend: Attend = sdpa) -> GPT:
         """A new model; what arms share is drawn alike."""

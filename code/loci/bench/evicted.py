@@ -160,13 +160,15 @@ class Remembered:
     """How what has left the window is remembered.
 
     what: "nothing", "triplets" or "tokens". most: triplets that stand in the zone (the latest), or tokens that it is made of.
-    dropped: share of windows that are trained without any triplet; lost: share of the others' triplets that are missing.
+    dropped: share of windows that are trained without any triplet; lost: share of the others' triplets that are missing; foreign:
+    share of windows that are trained with another document's triplets among their own, as far as there is room.
     """
 
     what: str
     most: int
     dropped: float = 0.0
     lost: float = 0.0
+    foreign: float = 0.0
 
     def __post_init__(self) -> None:
         if self.what not in ("nothing", "triplets", "tokens"):
@@ -188,6 +190,8 @@ def batch_of(chosen: Sequence[Window], length: int, how: Remembered, parts: Part
     if how.what == "tokens":
         return Batch(tokens, targets, old_tokens(chosen, how.most))
     kept = [_kept(window.standing, how, rng) for window in chosen]
+    if rng is not None and how.foreign:
+        kept = [_joined(own, window, chosen, how, rng) for own, window in zip(kept, chosen, strict=True)]
     return Batch(tokens, targets, triplet_ids(kept, parts))
 
 
@@ -222,6 +226,24 @@ def _kept(standing: Sequence[Triplet], how: Remembered, rng: random.Random | Non
     if rng.random() < how.dropped:
         return ()
     return [triplet for triplet in latest if rng.random() >= how.lost]
+
+
+def _joined(
+    own: Sequence[Triplet], window: Window, chosen: Sequence[Window], how: Remembered, rng: random.Random
+) -> Sequence[Triplet]:
+    """A window's triplets and, in a share of windows, the latest of another document's, in any order of both: which are its own
+    can then be told from the names alone."""
+    others = [other.standing for other in chosen if other.document.doc_id != window.document.doc_id and other.standing]
+    room = how.most - len(own)
+    if not own or not others or not room or rng.random() >= how.foreign:
+        return own
+    subjects = {one.subject for one in window.standing}
+    foreign = [one for one in rng.choice(others) if one.subject not in subjects][-room:]
+    queues, out = [list(own), foreign], []
+    while any(queues):
+        at = rng.choices((0, 1), [len(queue) for queue in queues])[0]
+        out.append(queues[at].pop(0))
+    return out
 
 
 class Windows:

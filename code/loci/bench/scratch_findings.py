@@ -10,6 +10,7 @@ _ARMS = {
     "raw_quarter": "a quarter",
     "raw_eighth": "an eighth",
     "quarter_window": "a quarter and triplets, spelt",
+    "merging": "a quarter and triplets, taught with others' among them",
     "vectors": "a quarter and triplets, a vector each",
     "pooled": "a quarter and pooled tokens",
     "summary": "a quarter and summary vectors",
@@ -65,6 +66,8 @@ def _windowed(ledger: Ledger) -> list[str]:
         for name, words in _CONTENTS.items()
         if f"triplet.{name}.values.exact" in ledger
     ]
+    merging = ledger.get("triplet.merging.merged.values.exact")
+    others += [f"the same after training with others' triplets {spread(merging, 2)}"] if merging else []
     drops = [
         f"{words} {ledger[f'triplet.with_below_{name}.fact_ppl']['value']:.0%}"
         for name, words in (("shuffled", "another text's"), ("masked", "none"))
