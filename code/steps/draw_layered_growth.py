@@ -20,6 +20,7 @@ LOOKS = {  # colours of Okabe and Ito
     "k": ("#0072B2", "D", "-"),
 }
 TITLES = LAYERED | {"jf": "J of a reader taught with such lines"}
+_BESIDE = ("jf",)  # drawn where it was run
 STORES = {
     "rows": ("rows", "#555555", "o"),
     "recited": ("rows of the reciting reader", "#0072B2", "D"),
@@ -49,6 +50,8 @@ def draw(ledger: Ledger, base: str):
         counts: dict[int, int] = {}  # questions, by facts
         for name, (colour, marker, line) in LOOKS.items():
             points = curve(ledger, f"layered.{name}.{base}.", f".{kind}.exact")
+            if not points and name in _BESIDE:
+                continue
             if not points:
                 raise UserError("--ledger", f"holds no growth of condition {name}", "run the rule score_grown")
             sizes, entries = zip(*points, strict=True)
