@@ -118,7 +118,7 @@ rule sweep_shared:
         f"{OUT}/benchmarks/sweep_shared.{{variant}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=4500,
+        mem_mb=5500,
     params:
         code=code_of("sweep_shared.py"),
         settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "layered"),
@@ -222,7 +222,7 @@ rule train_finder:
         f"{OUT}/benchmarks/train_finder.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(4000),
+        mem_mb=peak_mb(5000),
     params:
         code=code_of("train_finder.py"),
         settings=settings_of("base", "encoder", "people", "reader", "finder", "layered"),

@@ -45,7 +45,7 @@ def curve(ledger: Ledger, before: str, after: str) -> list[tuple[int, dict]]:
 
 def draw(ledger: Ledger, base: str):
     """One panel a kind of question, one for bytes."""
-    figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.6))
+    figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.8))
     for axes, (kind, title) in zip(panels, KINDS.items(), strict=False):
         counts: dict[int, int] = {}  # questions, by facts
         for name, (colour, marker, line) in LOOKS.items():
@@ -79,8 +79,8 @@ def draw(ledger: Ledger, base: str):
     panels[-1].set_title("size", fontsize=6.5)
     panels[-1].legend(fontsize=5, loc="lower right")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=len(LOOKS), fontsize=5.5)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=5.5)
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
     return figure
 
 
