@@ -24,7 +24,7 @@ from loci.provenance import Provenance
 from loci.results import result, rounded, write_json
 from loci.worlds.extracted_files import write_extracted
 from loci.worlds.locomo_file import absent, load_locomo
-from loci.worlds.prose_files import read_documents
+from loci.worlds.prose_files import first_words, read_documents
 from loci.worlds.prose_records import Triplet
 
 _LEARN = 150_000  # words, as extract_prose.py
@@ -46,17 +46,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def first_words(path: Path, count: int) -> list:
-    """Documents of a file until they have that many words."""
-    found = []
-    for document in read_documents(path):
-        found.append(document)
-        count -= len(document.text.split())
-        if count <= 0:
-            break
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     fault = absent(args.file)
@@ -70,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(settings["threads"])
     locomo = load_locomo(args.file, args.audit, args.accept_other_file, args.cache)
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
-    extractor = Extractor.fit(first_words(args.train, _LEARN), encoder, _SEED)
+    extractor = Extractor.fit(first_words(read_documents(args.train), _LEARN), encoder, _SEED)
     records: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
     kept = []
     for conversation in tqdm(locomo.conversations, unit="conversation"):

@@ -11,7 +11,7 @@ is a control: the same triplets against another document's gold.
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from loci.provenance import Provenance
 from loci.results import result, rounded, write_json
 from loci.worlds.checks import require
 from loci.worlds.extracted_files import write_extracted
-from loci.worlds.prose_files import read_about, read_documents
+from loci.worlds.prose_files import first_words, read_about, read_documents
 from loci.worlds.prose_records import Document, Triplet
 
 _TOGETHER = 100  # documents
@@ -47,17 +47,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--result", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the fitted models (an integer without unit)")
     return parser.parse_args(argv)
-
-
-def first_words(documents: Iterable[Document], words: int) -> list[Document]:
-    """Documents until they have that many words."""
-    kept: list[Document] = []
-    for document in documents:
-        kept.append(document)
-        words -= len(document.text.split())
-        if words <= 0:
-            break
-    return kept
 
 
 def parts(train: Path, text: Path, count: int) -> Iterator[tuple[Iterator[Document], Iterator[Document]]]:

@@ -69,6 +69,17 @@ def read_documents(path: Path) -> Iterator[Document]:
             yield from map(_document, batch.to_pylist())
 
 
+def first_words(documents: Iterable[Document], words: int) -> list[Document]:
+    """Documents until they have that many words."""
+    kept: list[Document] = []
+    for document in documents:
+        kept.append(document)
+        words -= len(document.text.split())
+        if words <= 0:
+            break
+    return kept
+
+
 def texts_of(path: Path, novel: str | None = None) -> Iterator[str]:
     """The text of every document of a file, or of those whose `novel` is this."""
     return (document.text for document in read_documents(path) if novel in (None, document.novel))
