@@ -205,7 +205,11 @@ rule score_density_large:
 
 
 # What grows, and the shared reader of it.
-_STORES = {"rows": "answer", "recited": "recite", "index": "recite", "finder": "find", "user": None}
+_STORES = {"rows": "answer", "recited": "recite", "practised": "practise", "index": "recite", "finder": "find", "user": None}
+
+
+# What the reciting reader goes on with: lines of an index in front of the questions, or nothing.
+_FURTHER = {"find": "", "practise": "--bare"}
 
 
 rule train_finder:
@@ -214,19 +218,21 @@ rule train_finder:
         encoder=f"models/{ENCODER}/loci_model.json",
         start=f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors",
     output:
-        result=f"{LAYERED}/reader.find.{BASE}.s{FIRST}.json",
-        adapter=f"{LAYERED}/reader.find.{BASE}.s{FIRST}.safetensors",
+        result=f"{LAYERED}/reader.{{further}}.{BASE}.s{FIRST}.json",
+        adapter=f"{LAYERED}/reader.{{further}}.{BASE}.s{FIRST}.safetensors",
     log:
-        f"logs/{PROFILE}/train_finder.log",
+        f"logs/{PROFILE}/train_finder.{{further}}.log",
     benchmark:
-        f"{OUT}/benchmarks/train_finder.tsv"
+        f"{OUT}/benchmarks/train_finder.{{further}}.tsv"
     threads: THREADS
     resources:
         mem_mb=peak_mb(5000),
     params:
         code=code_of("train_finder.py"),
         settings=settings_of("base", "encoder", "people", "reader", "finder", "layered"),
-        options=f"--config {CONFIG}",
+        options=lambda wildcards: f"--config {CONFIG} {_FURTHER[wildcards.further]}".rstrip(),
+    wildcard_constraints:
+        further="|".join(_FURTHER),
     message:
         "python code/steps/train_finder.py {params.options} --start {input.start} --out {output.result} --adapter {output.adapter}"
     shell:

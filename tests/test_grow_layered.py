@@ -1,6 +1,7 @@
 """Rows, adapters and the reader's index with more and more facts: the steps on tiny models, killed and resumed."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from fake_encoder import FakeEncoder
 from steps_path import dies_after, load_step
 
+from loci.bench.finding import finding_lessons, firing_lessons
 from loci.errors import UserError
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
@@ -119,3 +121,37 @@ def test_a_reader_of_retrieval_goes_on_from_the_reciting_one(tmp_path, files, ti
     scored = read_result(tmp_path / "s.json")["metrics"]
     k, jf, gap = (scored[f"layered.{name}.tiny.n34.direct.exact"]["value"] for name in ("k", "jf", "k_minus_jf"))
     assert gap == pytest.approx(k - jf) and scored["layered_growth.finder.tiny.n40.lines"]["value"] in (1, 2)
+
+
+def test_both_controls_are_taught_the_same_questions():
+    per_kind = {"direct": 2, "paraphrase": 3, "indirect": 2, "unknown": 1, "sums": 2}
+    user = build_users(count=1, dev=0, train=1, seed=0)[0]
+    found = finding_lessons(user, 40, [4], per_kind, "hybrid", FakeEncoder(), 0)
+    fired = firing_lessons(user, 40, per_kind, 0)
+    questions = [[re.findall("(?:Question|Sum): (.*)\n", one[0].text) for one in lessons] for lessons in (found, fired)]
+    assert questions[0][:8] == questions[1][:8] and len(found) == len(fired) == 10
+    assert all(one[0].text.startswith("Facts about me:") for one in found[:8])
+    assert not any("Facts about me" in one[0].text for one in fired)
+    given = [piece for one in fired[:7] for piece in one if piece.text.strip() in {fact.answer for fact in user.final_facts()}]
+    assert given and not any(piece.learnt for piece in given), "rows say the values: the reader does not learn them"
+
+
+def test_the_reader_of_rows_goes_on_too(tmp_path, files, tiny_folder):
+    few, arguments = files
+    smoke = ["--config", str(CONFIG / "smoke.yaml"), "--model", str(tiny_folder)]
+    start, adapter = str(tmp_path / "r.safetensors"), str(tmp_path / "p.safetensors")
+    load_step("train_reader").main([*smoke, "--reader", "recite", "--out", str(tmp_path / "r.json"), "--adapter", start])
+    out = ["--out", str(tmp_path / "p.json"), "--adapter", adapter]
+    load_step("train_finder").main([*smoke, "--start", start, "--bare", *out])
+    about = read_result(tmp_path / "p.json")
+    assert about["config"]["bare"] is True
+    assert about["metrics"]["loss_held_out"] < about["metrics"]["loss_held_out_before"]
+    rows = grow(arguments, "practised", tmp_path / "kp", "--adapter", adapter)
+    said = list(read_jsonl(Path(rows[1]), ""))
+    assert {answer["memory"] for answer in said} == {"kp"}
+    before = grow(arguments, "recited", tmp_path / "k", "--adapter", start)
+    results, answers = (list(pair) for pair in zip(before, rows, strict=True))
+    load_step("score_grown").main([*few, "--grown", *results, "--answers", *answers, "--out", str(tmp_path / "s.json")])
+    scored = read_result(tmp_path / "s.json")["metrics"]
+    kp, k, gap = (scored[f"layered.{name}.tiny.n34.direct.exact"]["value"] for name in ("kp", "k", "kp_minus_k"))
+    assert gap == pytest.approx(kp - k)

@@ -18,9 +18,10 @@ LOOKS = {  # colours of Okabe and Ito
     "j": ("#009E73", "s", "--"),
     "jf": ("#56B4E9", "^", "--"),
     "k": ("#0072B2", "D", "-"),
+    "kp": ("#CC79A7", "*", "-"),
 }
-TITLES = LAYERED | {"jf": "J of a reader taught with such lines"}
-_BESIDE = ("jf",)  # drawn where it was run
+TITLES = LAYERED | {"jf": "J of a reader taught with such lines", "kp": "K of a reader with as many more lessons"}
+_BESIDE = ("jf", "kp")  # drawn where they were run
 STORES = {
     "rows": ("rows", "#555555", "o"),
     "recited": ("rows of the reciting reader", "#0072B2", "D"),

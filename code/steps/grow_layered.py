@@ -1,9 +1,10 @@
 """Let rows, adapters and the reader's index grow: the same questions with more and more facts of the owner beside.
 
 rows: facts written on the base model, asked of it and of the answering reader. recited: facts written with the reciting reader
-attached. index: the same facts in an index, read by the same reader; how many lines it finds is chosen at each size, on
-development users with as many facts. finder: the index again, read by a reader that train_finder.py taught to read such lines.
-user: an adapter of one's own. A killed run continues with the next user.
+attached. practised: the same with a reader that train_finder.py --bare taught on. index: the same facts in an index, read by the
+reciting reader; how many lines it finds is chosen at each size, on development users with as many facts. finder: the index again,
+read by a reader that train_finder.py taught to read such lines. user: an adapter of one's own. A killed run continues with the
+next user.
 """
 
 import argparse
@@ -36,11 +37,13 @@ from loci.worlds.records import Fact, Question, User, load_facts, load_users
 STORES = {
     "rows": {"c": "c", "f": "f"},
     "recited": {"k": "k"},
+    "practised": {"kp": "k"},
     "index": {"j": "j"},
     "finder": {"jf": "j"},
     "user": {"b": "b"},
 }
 _SEARCHED = ("index", "finder")
+_RECITED = ("recited", "practised")
 KINDS = ("statement", "direct", "paraphrase", "indirect")
 _SEED = 0
 
@@ -53,7 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpora", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)"
     )
     parser.add_argument("--store", choices=STORES, required=True, default=argparse.SUPPRESS, help="what grows")
-    readers = "the answering reader for rows, the reciting one for recited and index, its successor for finder (safetensors)"
+    readers = "the answering reader for rows, the reciting one for recited and index, its successors for the others (safetensors)"
     parser.add_argument("--adapter", type=Path, help=readers)
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
@@ -83,8 +86,8 @@ def stored(bench: LayerBench, store: str, reader: LoraWeights | None, user: User
         bench.slot.put(reader)
         about, rows = {"bytes": bench.index(facts, user.uid, 1)[1].nbytes}, bench.graft.empty_rows()
     else:
-        bench.slot.put(reader if store == "recited" else None)
-        rows, report = bench.write(facts, user.uid, store == "recited", _SEED)
+        bench.slot.put(reader if store in _RECITED else None)
+        rows, report = bench.write(facts, user.uid, store in _RECITED, _SEED)
         about = {"bytes": rows.nbytes, **report.as_dict()}
     return rows, {"facts": len(facts), "seconds": time.perf_counter() - start, **about}
 

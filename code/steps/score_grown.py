@@ -14,6 +14,8 @@ from loci.provenance import Provenance
 from loci.results import read_jsonl, read_result, result, rounded, sha256_file, write_json
 from loci.worlds.records import load_users
 
+_CONTRASTS = (("k", "j"), ("k", "jf"), ("kp", "jf"), ("kp", "k"))
+
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -40,12 +42,13 @@ def cost_entries(items: list[dict], store: str, base: str, source: str) -> dict[
 
 
 def contrast_entries(scores: dict[tuple, list], base: str, source: str) -> dict[str, dict]:
-    """layered.k_minus_j.<base>.n<facts>.<kind>.exact, and k_minus_jf, paired by user."""
+    """layered.<contrast>.<base>.n<facts>.<kind>.exact of `_CONTRASTS`, paired by user."""
     found = {}
-    for (condition, facts, kind), theirs in scores.items():
-        ours = scores.get(("k", facts, kind))
-        if condition in ("j", "jf") and ours:
-            found[f"layered.k_minus_{condition}.{base}.n{facts}.{kind}.exact"] = paired_difference(ours, theirs).entry(source)
+    for ours, theirs in _CONTRASTS:
+        for condition, facts, kind in scores:
+            if condition == ours and (theirs, facts, kind) in scores:
+                gap = paired_difference(scores[ours, facts, kind], scores[theirs, facts, kind])
+                found[f"layered.{ours}_minus_{theirs}.{base}.n{facts}.{kind}.exact"] = gap.entry(source)
     return found
 
 

@@ -1,7 +1,8 @@
 """Train the reading of retrieved lines further: the reciting reader goes on with lessons behind as many lines as it will read.
 
 The control of the growth of memories: condition J there is read by the reciting reader, whose lessons hold few lines; this one
-has learnt everything that that reader has, and then more, of just what it is asked. None of its lessons is about a test user. A
+has learnt everything that that reader has, and then more, of just what it is asked. With --bare it is the reader of rows (K) that
+goes on: as many lessons, about the same questions of the same people, with nothing in front. No lesson is about a test user. A
 killed run continues after its last checkpoint.
 """
 
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from loci.bench.finding import finding_lessons
+from loci.bench.finding import finding_lessons, firing_lessons
 from loci.bench.layer_bench import shape_of
 from loci.bench.lessons import encoded
 from loci.bench.pupils import iter_pupils
@@ -37,6 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--start", type=Path, required=True, default=argparse.SUPPRESS, help="the reciting reader's weights (safetensors)"
     )
+    parser.add_argument("--bare", action="store_true", help="lessons with nothing in front, as rows are asked")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
@@ -44,13 +46,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def lessons_about(users: Iterator[User], settings: dict, tokenizer, encoder: Encoder) -> list[Example]:
-    """The lessons of all users as token sequences; one user after the other has a memory of each size."""
-    about, found = settings["finder"], []
+def lessons_about(users: Iterator[User], settings: dict, tokenizer, encoder: Encoder | None) -> list[Example]:
+    """The lessons of all users as token sequences; one user after the other has a memory of each size. encoder: of the index that
+    finds the lines in front; without one there are none."""
+    about, seed, found = settings["finder"], settings["people"]["seed"], []
     for at, user in enumerate(users):
         size = about["facts"][at % len(about["facts"])]
-        index = settings["layered"]["index"]
-        found += finding_lessons(user, size, about["lines"], about["lessons"], index, encoder, settings["people"]["seed"])
+        if encoder is None:
+            found += firing_lessons(user, size, about["lessons"], seed)
+        else:
+            found += finding_lessons(user, size, about["lines"], about["lessons"], settings["layered"]["index"], encoder, seed)
     return [encoded(pieces, tokenizer) for pieces in found]
 
 
@@ -63,20 +68,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     base = load_base(settings["base"]["name"], args.model)
     slot = LoraSlot(base, shape_of(settings, "recite"))
     start = slot.load(args.start)
-    encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
-    print("making lessons: what an index finds in large memories stands in front of them", flush=True)
+    encoder = None if args.bare else Encoder.load(settings["encoder"]["name"], args.encoder)
+    print("making lessons" + ("" if args.bare else ": what an index finds in large memories stands in front of them"), flush=True)
     examples = lessons_about(iter_pupils(range(about["users"]), people["seed"]), settings, base.tokenizer, encoder)
     watched = iter_users("personal", "dev", range(min(_WATCHED, people["dev"])), people["seed"])
     held_out = lessons_about(watched, settings, base.tokenizer, encoder)
-    how = TuneSettings(about["rate"], 1, about["tokens"])
     relevant = {name: settings[name] for name in ("base", "encoder", "reader", "finder")}
-    relevant |= {"index": settings["layered"]["index"]}
+    relevant |= {"index": settings["layered"]["index"], "bare": args.bare}
     owned = {**relevant, "model": base.model_sha256, "start": sha256_file(args.start)}
     owned |= {"lessons": sha256_text(str([(one.ids, one.marked) for one in examples]))}
+    how = TuneSettings(about["rate"], 1, about["bare_tokens" if args.bare else "tokens"])
     shards, pad = Shards(Path(__file__), owned, args.out.parent / "work"), base.tokenizer.pad_token_id
     slot.put(start)
-    before = mean_loss(base.model, held_out, about["tokens"], pad)
-    with watching("reader of retrieval", "step") as watch:
+    before = mean_loss(base.model, held_out, how.tokens, pad)
+    with watching("further lessons", "step") as watch:
         began = time.perf_counter()
         weights, losses = tune(slot, examples, how, _SEED, pad, shards.folder / "half.safetensors", watch, start)
         seconds = time.perf_counter() - began
@@ -87,15 +92,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         "learnt_tokens": sum(sum(one.marked) for one in examples),
         "bytes": weights.nbytes,
         "loss_held_out_before": before,
-        "loss_held_out": mean_loss(base.model, held_out, about["tokens"], pad),
+        "loss_held_out": mean_loss(base.model, held_out, how.tokens, pad),
         "adapter_sha256": sha256_file(args.adapter),
     }
     record = provenance.record() | {"train_seconds": seconds, "model_sha256": base.model_sha256}
     curve = [{"step": at, "loss": loss} for at, loss in enumerate(rounded(losses), 1)]
     write_json(args.out, result("train_finder", relevant, _SEED, rounded(metrics), curve, record))
+    behind = "with nothing in front" if args.bare else "behind retrieved lines"
     print(
-        f"{args.adapter}: the reciting reader after {len(examples)} lessons behind retrieved lines; loss on development users "
-        f"{before:.3f} nats a token before, {metrics['loss_held_out']:.3f} now"
+        f"{args.adapter}: the reciting reader after {len(examples)} lessons {behind}; loss on development users "
+        f"{metrics['loss_held_out_before']:.3f} nats a token before, {metrics['loss_held_out']:.3f} now"
     )
 
 

@@ -59,13 +59,18 @@ def growth_block(ledger: Ledger, base: str) -> list[str]:
 
 
 def _taught_further(ledger: Ledger, base: str, kind: str, title: str) -> list[str]:
-    """The same index, read by the reader that was taught with lines like those it finds."""
-    found = []
+    """The same index, read by the reader that was taught with lines like those it finds; rows under one with as many lessons."""
+    found, rows = [], []
     for size in sorted(int(part) for part in ledger.parts(f"layered.k_minus_jf.{base}.n", f".{kind}.exact")):
         j, gap = (ledger[f"layered.{name}.{base}.n{size}.{kind}.exact"] for name in ("jf", "k_minus_jf"))
         lines = ledger[f"layered_growth.finder.{base}.n{size}.lines"]["value"]
         found.append(f"{size:,} facts: J {spread(j, 2)} ({lines} lines), K − J {spread(gap, 2)}")
-    return [f"- **The same, J read by a reader that was taught with such lines**, {title}: {'; '.join(found)}."] if found else []
+    for size in sorted(int(part) for part in ledger.parts(f"layered.kp_minus_jf.{base}.n", f".{kind}.exact")):
+        k, gap = (ledger[f"layered.{name}.{base}.n{size}.{kind}.exact"] for name in ("kp", "kp_minus_jf"))
+        rows.append(f"{size:,} facts: K {spread(k, 2)}, less that J {spread(gap, 2)}")
+    told = [f"- **The same, J read by a reader that was taught with such lines**, {title}: {'; '.join(found)}."] if found else []
+    also = [f"- **And K of a reader with as many more lessons**, {title}: {'; '.join(rows)}."] if rows else []
+    return told + also
 
 
 def _reciting(ledger: Ledger, base: str) -> list[str]:

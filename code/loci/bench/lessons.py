@@ -77,11 +77,8 @@ def lessons_of(
     asked_kinds = {kind: count for kind, count in per_kind.items() if kind != SUMS}
     lessons = []
     for question, triggers in teachable(user, facts, asked_kinds, without, rng):
-        known = bool(question.required_fact_keys)
         if reader == "recite" and rng.random() >= _SHOWN:
-            tried = {key: facts[key].trigger for key in _searched(question)} | triggers
-            told = facts if known and rng.random() < _TOLD else {}
-            lessons.append(lesson(reader, question, tried, told, (), learn_values=False))
+            lessons.append(bare_lesson(question, triggers, facts, rng))
             continue
         needed = [facts[key] for key in question.required_fact_keys]
         if recalled is not None and rng.random() < _RECALLED:
@@ -93,6 +90,14 @@ def lessons_of(
     for text, line, answer in drills(rng, per_kind.get(SUMS, 0) if reader != "answer" else 0):
         lessons.append(sum_lesson(text, line, answer))
     return lessons
+
+
+def bare_lesson(question: Question, triggers: dict[str, str], facts: dict[str, Fact], rng: random.Random) -> list[Piece]:
+    """A lesson in reciting without a fact in front: the values stand where rows will say them, and are not learnt; in a share of
+    the lessons none is known."""
+    tried = {key: facts[key].trigger for key in _searched(question)} | triggers
+    told = facts if question.required_fact_keys and rng.random() < _TOLD else {}
+    return lesson("recite", question, tried, told, (), learn_values=False)
 
 
 def sum_lesson(text: str, line: str, answer: str) -> list[Piece]:
