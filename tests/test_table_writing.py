@@ -7,7 +7,7 @@ import torch
 import yaml
 from steps_path import load_step
 
-from loci.bench.table_writing import PLACES, batch_of, hits, lessons_of, said, table_at, write
+from loci.bench.table_writing import PLACES, TUNED, batch_of, fine_tune, hits, lessons_of, said, table_at, write
 from loci.config import load_config
 from loci.errors import UserError
 from loci.models.architectures import build
@@ -85,6 +85,20 @@ def test_only_the_rows_of_the_facts_move(tokenizer, place):
     assert torch.allclose(model(away), fresh(away), atol=1e-6), "text that reads no written row is read as before"
 
 
+@pytest.mark.parametrize("place", TUNED)
+def test_fine_tuning_moves_its_part_alone(tokenizer, place):
+    model = model_of("engram" if place == "table" else "dense", tokenizer)
+    part = model.attached["1"] if place == "table" else model
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    lessons = lessons_of(FACTS, tokenizer)
+    report = fine_tune(model, part, lessons, 0.01, 1.0, 300)
+    assert report.met == 1 and 0 < report.steps < 300 and all(said(model, lessons)) and report.rows is None
+    inside = {id(weight) for weight in part.parameters()}
+    moved = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
+    may = {name for name, weight in model.named_parameters() if id(weight) in inside}
+    assert moved <= may and len(moved) > len(may) / 2 and ("attached.1.rows.weight" in moved) == (place == "table")
+
+
 def test_writing_gives_up(tokenizer):
     model = model_of("dense", tokenizer)
     table = table_at("graft", model, SPEC, canonical_of(tokenizer), tokenizer.token_to_id(BOS), 0)
@@ -99,6 +113,7 @@ def trained(tmp_path_factory, tokenizer):
     settings = load_config(CONFIG / "smoke.yaml")
     settings["pretrain"]["vocabulary"] = 600
     settings["pretrained"]["written"] = {"facts": [1, 3], "chosen_on": 2, "rates": [0.1, 0.3], "margin": 0.5, "steps": 10}
+    settings["pretrained"]["written"] |= {"tuned_rates": [0.01, 0.03]}
     (out / "small.yaml").write_text(yaml.safe_dump(settings))
     save_bpe(tokenizer, out / "bpe.json")
     save_facts(out / "facts.json", [*OTHERS, *FACTS])
@@ -131,15 +146,19 @@ def written(trained, out, *models: str, facts: str = "facts.json") -> dict:
 
 def test_the_step_writes_everywhere(trained, tmp_path):
     found = written(trained, tmp_path / "w.json", "dense", "engram")
-    assert {item["place"] for item in found["items"]} == set(PLACES)
+    assert {item["place"] for item in found["items"]} == {*PLACES, *TUNED}
     for item in found["items"]:
-        assert item["rate"] in (0.1, 0.3)
+        assert item["rate"] in ((0.1, 0.3) if item["place"] in PLACES else (0.01, 0.03))
         for size in ("1", "3"):
             for measure, value in item["sizes"][size].items():
                 assert found["metrics"][f"pretrain.write.{item['place']}.n{size}.{measure}"]["value"] == pytest.approx(
                     value, abs=1e-6
                 )
-        assert item["sizes"]["3"]["rows"] > item["sizes"]["1"]["rows"] and item["sizes"]["3"]["hit_rate"] > 0
+        one, three = (item["sizes"][size] for size in ("1", "3"))
+        if item["place"] in PLACES:
+            assert three["rows"] > one["rows"] and three["numbers"] > one["numbers"] and three["hit_rate"] > 0
+        else:
+            assert three["numbers"] == one["numbers"] > 100_000 and "rows" not in three
     again = written(trained, tmp_path / "again" / "w.json", "dense", "engram")
     assert (again["metrics"], again["items"]) == (found["metrics"], found["items"])
 

@@ -1,13 +1,15 @@
 """Write facts into the tables of models from scratch: inside a trained table, beside it, or into an empty one on a dense model.
 
-The rate of each place is chosen on other facts, as the one that needs the fewest steps. Reported are recall after the bare
-trigger, steps until all facts lead by the margin, and what the written rows do to held-out text, which reads them where addresses
+Beside them the controls: the trained table, or the dense model, fine-tuned whole on the same facts. Every rate is chosen on other
+facts and other text, as the one that meets most facts and, of equals, costs the text least. Reported are recall after the bare
+trigger, steps until all facts lead by the margin, and what held-out text costs more, which reads written rows where addresses
 collide.
 """
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +17,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from loci.bench.statistics import student
-from loci.bench.table_writing import PLACES, Lesson, hits, lessons_of, said, table_at, write
+from loci.bench.table_writing import PLACES, TUNED, Lesson, Written, fine_tune, hits, lessons_of, said, table_at, write
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.architectures import build
@@ -23,8 +25,8 @@ from loci.models.base import use_threads
 from loci.models.bpe import BOS, bytes_of, canonical_of, load_bpe
 from loci.models.checkpoints import weights_of
 from loci.models.gpt import GPT, Shape
-from loci.models.ngram_table import TableSpec
-from loci.models.packed import pack, windows_of
+from loci.models.ngram_table import NgramTable, TableSpec
+from loci.models.packed import Batch, pack, windows_of
 from loci.models.trainer import bits_per_byte
 from loci.paths import GENERATED
 from loci.provenance import Provenance
@@ -34,6 +36,7 @@ from loci.worlds.prose_files import texts_of
 from loci.worlds.records import load_facts
 
 _BATCH = 8  # windows read together
+_OWNERS = {"inside": "engram", "beside": "engram", "graft": "dense", "table": "engram", "model": "dense"}  # whose weights move
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -47,6 +50,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
+
+
+def measured_and_apart(held: torch.Tensor, length: int, measured: int, path: Path) -> tuple[list[Batch], list[Batch]]:
+    """(the first `measured` windows of a stream [N] of held-out text, half as many behind them that rates are chosen on)."""
+    rest = held[measured * length :]
+    if len(rest) <= length:
+        raise UserError(path, f"has no more than the {measured} windows that are measured", "make it with more words")
+    return list(windows_of(held, length, _BATCH, measured)), list(windows_of(rest, length, _BATCH, max(1, measured // 2)))
 
 
 class Bench:
@@ -78,17 +89,25 @@ class Bench:
         made.load_state_dict(weights)
         return made.eval()
 
-    def written(self, place: str, seed: int, lessons: Sequence[Lesson], rate: float, how: dict):
-        """(model, table, report) of one writing."""
-        model = self.model("dense" if place == "graft" else "engram", seed)
+    def written(
+        self, place: str, seed: int, lessons: Sequence[Lesson], rate: float, how: dict
+    ) -> tuple[GPT, NgramTable | None, Written]:
+        """The model after one writing, the table that rows were written to, and what the writing came to."""
+        model = self.model(_OWNERS[place], seed)
+        if place in TUNED:
+            part = model if place == "model" else model.attached[str(self.spec.layers[0])]
+            return model, None, fine_tune(model, part, lessons, rate, how["margin"], how["steps"])
         table = table_at(place, model, self.spec, self.canonical, self.pad, seed)
-        report = write(model, table, lessons, rate, how["margin"], how["steps"], seed, empty=place != "inside")
-        return model, table, report
+        return model, table, write(model, table, lessons, rate, how["margin"], how["steps"], seed, empty=place != "inside")
 
-    def rate(self, place: str, seed: int, lessons: Sequence[Lesson], how: dict) -> float:
-        """The rate with which most of these facts are met in the fewest steps; the smallest of equals."""
-        tried = {rate: self.written(place, seed, lessons, rate, how)[2] for rate in how["rates"]}
-        return min(how["rates"], key=lambda rate: (-tried[rate].met, tried[rate].steps, rate))
+    def rate(self, place: str, seed: int, lessons: Sequence[Lesson], how: dict, cost: Callable[[GPT], float]) -> float:
+        """The rate with which most of these facts are met; of equals the one after which text costs least, then the smallest."""
+
+        def rank(rate: float) -> tuple[float, float, float]:
+            model, _, report = self.written(place, seed, lessons, rate, how)
+            return -report.met, cost(model), rate
+
+        return min(map(rank, how["tuned_rates" if place in TUNED else "rates"]))[-1]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -105,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lessons = lessons_of(facts, tokenizer)
     others, lessons = lessons[: how["chosen_on"]], lessons[how["chosen_on"] :]
     held = pack(texts_of(args.held_out, "none"), tokenizer)
-    windows = list(windows_of(held, about["sequence"], _BATCH, about["measured"]))
+    windows, apart = measured_and_apart(held, about["sequence"], about["measured"], args.held_out)
     text, token_bytes = torch.cat([batch.tokens for batch in windows]), bytes_of(tokenizer)
     relevant = {"pretrain": about, "written": how}
     files = {name: sha256_file(path) for name, path in inputs.items()}
@@ -113,11 +132,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     shards = Shards(Path(__file__), {**relevant, **files, "trained": trained}, args.out.parent / "work")
     found: dict[str, list[float]] = defaultdict(list)
     items = []
-    for place, seed in tqdm([(place, seed) for place in PLACES for seed in bench.seeds], desc="write", unit="model"):
+    places = [(place, seed) for place in (*PLACES, *TUNED) for seed in bench.seeds]
+    for place, seed in tqdm(places, desc="write", unit="model"):
         part = shards.get(f"{place}.s{seed}")
         if part is None:
-            rate = bench.rate(place, seed, others, how)
-            before = bits_per_byte(bench.model("dense" if place == "graft" else "engram", seed), windows, token_bytes)
+            rate = bench.rate(place, seed, others, how, partial(bits_per_byte, batches=apart, token_bytes=token_bytes))
+            before = bits_per_byte(bench.model(_OWNERS[place], seed), windows, token_bytes)
             part = {"place": place, "seed": seed, "rate": rate, "sizes": {}}
             for size in how["facts"]:
                 model, table, report = bench.written(place, seed, lessons[:size], rate, how)
@@ -126,10 +146,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                     "exact": sum(right) / size,
                     "met": report.met,
                     "steps": report.steps,
-                    "rows": len(report.rows),
+                    "numbers": report.numbers,
                     "dbpb": bits_per_byte(model, windows, token_bytes) - before,
-                    "hit_rate": hits(table, report.rows, text),
                 }
+                if table is not None:
+                    part["sizes"][str(size)] |= {"rows": len(report.rows), "hit_rate": hits(table, report.rows, text)}
             part = shards.put(f"{place}.s{seed}", part)
         items.append(part)
         for size, measured in part["sizes"].items():
@@ -144,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     told = ", ".join(
         f"{place} {metrics[f'pretrain.write.{place}.n{size}.exact']['value']:.2f} and "
         f"{metrics[f'pretrain.write.{place}.n{size}.dbpb']['value']:+.3f}"
-        for place in PLACES
+        for place in (*PLACES, *TUNED)
     )
     print(f"{args.out}: {size} facts said after their triggers, and bits a byte that other text costs more: {told}")
 
