@@ -4,15 +4,12 @@ Equal prompts are read once, whichever memory made them; a killed run continues 
 """
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from loci.bench.answers import raw_answer
-from loci.bench.asking import Prompt, answer_unit, prompt_of, units
-from loci.bench.decode import Decoded, newline_tokens
+from loci.bench.asking import Prompt, answered, prompt_of
+from loci.bench.decode import Decoded
 from loci.bench.people import asked_questions, asked_users, context_text
 from loci.bench.reader import Reader
 from loci.config import load_config
@@ -67,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     matrix, questions = settings["matrix"], questions_of(load_users(args.users), settings)
     records = [record for path in args.recalls for record in recalls_of(path, questions)]
     base, reader = load_base(settings["base"]["name"], args.model), Reader.load()
-    graft, ends = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"])), newline_tokens(base.tokenizer)
+    graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
     asked = [questions[record["qid"]] for record in records]
     prompts = [
         prompt_of(record, question, reader, context_text(question.context_id), base.tokenizer, matrix["window"])
@@ -76,20 +73,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     relevant = {"base": settings["base"], "matrix": matrix, "reader_sha256": reader.sha256}
     identity = {**relevant, "prompts": sha256_text("\n".join(prompt.text for prompt in prompts)), "model": base.model_sha256}
     shards = Shards(Path(__file__), identity, args.out.parent / "work")
-    answered: dict[str, Decoded] = {}
-    timings = []
-    work = units(prompts, matrix["batch"])
-    for at, unit in enumerate(tqdm(work, desc="ask", unit="batch")):
-        part = shards.get(f"{at:03d}")
-        if part is None:
-            start = time.perf_counter()
-            found = answer_unit(unit, graft, base.tokenizer.pad_token_id, ends, matrix["max_tokens"])
-            part = {"tokens": [one.tokens for one in found], "seconds": time.perf_counter() - start}
-            shards.put(f"{at:03d}", part)
-        answered |= {prompt.text: Decoded(tokens, 0, 0) for prompt, tokens in zip(unit, part["tokens"], strict=True)}
-        timings.append({"unit": at, "questions": len(unit), "seconds": part["seconds"]})
-    write_jsonl(args.answers, answers(records, asked, prompts, answered, base.tokenizer))
-    read = sum(map(len, work))
+    said, timings = answered(prompts, shards, matrix["batch"], graft, base.tokenizer, matrix["max_tokens"])
+    write_jsonl(args.answers, answers(records, asked, prompts, said, base.tokenizer))
+    read = len(said)
     metrics = {"answers": len(records), "prompts_read": read, "answers_sha256": sha256_file(args.answers)}
     made = provenance.record() | {"unit_seconds": timings, "model_sha256": base.model_sha256}
     write_json(args.out, result("ask_recalls", relevant, None, metrics, args.answers.name, made))
@@ -97,13 +83,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def answers(
-    records: list[dict], asked: list[Question], prompts: list[Prompt], answered: dict[str, Decoded], tokenizer
+    records: list[dict], asked: list[Question], prompts: list[Prompt], said: dict[str, list[int]], tokenizer
 ) -> list[dict]:
     """One raw answer a recall, with what the recall was part of."""
     out = []
     for record, question, prompt in zip(records, asked, prompts, strict=True):
         about = {name: record[name] for name in ("write", "memory", "uid", "notes") if name in record}
-        out.append(about | raw_answer(question, prompt.text, len(prompt.ids), answered[prompt.text], tokenizer))
+        out.append(about | raw_answer(question, prompt.text, len(prompt.ids), Decoded(said[prompt.text], 0, 0), tokenizer))
     return out
 
 

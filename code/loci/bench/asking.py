@@ -4,15 +4,19 @@ Many memories fill the same prompt now and then; it is read once and its answer 
 lines before different questions (all facts of a user) form a unit of their own, which keeps that beginning.
 """
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Protocol
 
-from loci.bench.decode import Beginnings, Decoded, PromptBatch
+from tqdm import tqdm
+
+from loci.bench.decode import Beginnings, Decoded, PromptBatch, newline_tokens
 from loci.bench.reader import Reader
 from loci.errors import UserError
 from loci.models.engram import Graft
 from loci.models.rows import RowBatch
-from loci.worlds.records import Question
+from loci.shards import Shards
 
 TOKENS_AT_ONCE = 36_000  # of keys and values in a batch; 46 kB each for SmolLM2-135M
 _SAME_LINES = 8  # prompts with the same lines before the question, from which on they are read together
@@ -27,6 +31,14 @@ class Prompt:
     form: str
     after_context: bool
     lines: tuple[str, ...]
+
+
+class Question(Protocol):
+    """What a prompt needs of a question."""
+
+    qid: str
+    text: str
+    form: str
 
 
 def prompt_of(record: dict, question: Question, reader: Reader, context: str, tokenizer, window: int) -> Prompt:
@@ -84,3 +96,21 @@ def answer_unit(unit: list[Prompt], graft: Graft, pad_id: int, ends: frozenset[i
         nothing = RowBatch.shared(graft.empty_rows(), len(batch))
         answers += PromptBatch(graft, ids, pad_id, ends, max_tokens, beginnings).answer(nothing)
     return answers
+
+
+def answered(
+    prompts: list[Prompt], shards: Shards, size: int, graft: Graft, tokenizer, max_tokens: int
+) -> tuple[dict[str, list[int]], list[dict]]:
+    """(answer tokens by prompt text, what each unit took). Equal prompts are read once; a finished unit is a shard."""
+    found: dict[str, list[int]] = {}
+    timings, ends = [], newline_tokens(tokenizer)
+    for at, unit in enumerate(tqdm(units(prompts, size), desc="ask", unit="batch")):
+        part = shards.get(f"{at:03d}")
+        if part is None:
+            start = time.perf_counter()
+            said = answer_unit(unit, graft, tokenizer.pad_token_id, ends, max_tokens)
+            part = {"tokens": [one.tokens for one in said], "seconds": time.perf_counter() - start}
+            shards.put(f"{at:03d}", part)
+        found |= {prompt.text: tokens for prompt, tokens in zip(unit, part["tokens"], strict=True)}
+        timings.append({"unit": at, "questions": len(unit), "seconds": part["seconds"]})
+    return found, timings

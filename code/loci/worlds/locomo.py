@@ -14,6 +14,20 @@ from loci.worlds.checks import distinct, require
 
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 ADVERSARIAL = 5
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 DEV = ("conv-26", "conv-30")  # prompts and settings are chosen on these two; the other eight are asked once
 
 # What the independent audit (github.com/dial481/locomo-audit) calls its findings. The first kind says that the cited

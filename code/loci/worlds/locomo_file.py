@@ -19,15 +19,15 @@ from loci.errors import UserError
 from loci.paths import GENERATED
 from loci.results import read_json, sha256_file, sha256_text, write_bytes
 from loci.worlds.checks import distinct, located, member, require
-from loci.worlds.locomo import CANONICAL_COUNTS, Conversation, Correction, LocomoQuestion, Session, Turn, counts
+from loci.worlds.locomo import CANONICAL_COUNTS, MONTHS, Conversation, Correction, LocomoQuestion, Session, Turn, counts
 
 SHA256 = "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4"
 URL = "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json"
 
+LOCOMO, STAND_IN = "locomo", "standin"  # what results are named after, and never the one for the other
+
 _TIMEOUT_SECONDS = 30
 _GET_IT = f"get it from {URL} (CC BY-NC 4.0, so Loci does not contain it) and give its path, or that address itself"
-_FIRST_HALF = ("january", "february", "march", "april", "may", "june")
-_MONTHS = _FIRST_HALF + ("july", "august", "september", "october", "november", "december")
 _DATE = re.compile(r"(\d{1,2}):(\d{2})\s*([ap]m)\s+on\s+(\d{1,2})\s+([a-z]+),?\s+(\d{4})", re.ASCII | re.IGNORECASE)
 _SESSION = re.compile(r"session_([1-9]\d*)", re.ASCII)
 _EVIDENCE = re.compile(r"D:?0*([1-9]\d*):0*([1-9]\d*)", re.ASCII)
@@ -61,6 +61,17 @@ def load_locomo(
         conversations = located(str(audit), _joined, conversations, read_json(audit, remedy))
     found = sha256_file(path)
     return Locomo(conversations, found, "" if found == SHA256 else f"{path}: {_differences(conversations)}")
+
+
+def load_or_stand_in(
+    source: str | Path | None, stand_in: Path, audit: Path | None = None, cache: Path = GENERATED / "locomo"
+) -> tuple[str, Locomo]:
+    """("locomo", the file) where one is given, else ("standin", what make_standin.py wrote). A file that is given and missing
+    is a UserError, never the stand-in."""
+    if source:
+        return LOCOMO, load_locomo(source, audit, cache=cache)
+    require(stand_in.is_file(), str(stand_in), "no such file", "run code/steps/make_standin.py, or give the file of LOCOMO")
+    return STAND_IN, load_locomo(stand_in, accept_other=True, cache=cache)
 
 
 def absent(source: str | Path | None) -> UserError | None:
@@ -156,11 +167,11 @@ def _date_time(spoken: dict, field: str) -> datetime:
     require(match is not None, field, f"'{text}' is not a date and time", remedy)
     hour, minute, half, day, month, year = match.groups()
     # strptime would read month names and am/pm in the language of the machine.
-    named, clock = month.lower() in _MONTHS, 1 <= int(hour) <= 12
+    named, clock = month.capitalize() in MONTHS, 1 <= int(hour) <= 12
     require(named and clock, field, f"'{text}' is not a date and time", remedy)
     hours = int(hour) % 12 + 12 * (half.lower() == "pm")
     try:
-        return datetime(int(year), _MONTHS.index(month.lower()) + 1, int(day), hours, int(minute))
+        return datetime(int(year), MONTHS.index(month.capitalize()) + 1, int(day), hours, int(minute))
     except ValueError:
         raise UserError(field, f"'{text}' is not a date and time", remedy) from None
 

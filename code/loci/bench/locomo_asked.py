@@ -1,0 +1,43 @@
+"""Which questions of LOCOMO are answered by every memory: a frozen list, as many of each category of each conversation.
+
+A question's place in the list comes from the hash of its id, so that the list was fixed before anything was answered, and a
+larger slice begins with the smaller one. Category 5 stands apart: its right answer is that nothing was said.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from loci.results import sha256_text
+from loci.worlds.locomo import MONTHS, Conversation, LocomoQuestion
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as the reader's prompt takes it."""
+
+    qid: str
+    text: str
+    form: str = "question"
+
+
+def frozen(conversations: Iterable[Conversation], split: str, each: int) -> list[LocomoQuestion]:
+    """The first `each` questions of every category of every conversation of a split ("dev" or "test"), by their hash; all of a
+    category that has fewer."""
+    chosen = []
+    for conversation in conversations:
+        if conversation.split != split:
+            continue
+        strata: dict[int, list[LocomoQuestion]] = defaultdict(list)
+        for question in conversation.questions:
+            strata[question.category].append(question)
+        for category in sorted(strata):
+            chosen += sorted(strata[category], key=lambda one: sha256_text(f"frozen:{one.id}"))[:each]
+    return chosen
+
+
+def dated(line: str, date: str) -> str:
+    """A recalled line as the reader gets it, with the day on which it was said: "[8 May 2023] Maren: I moved." """
+    day = datetime.fromisoformat(date)
+    return f"[{day.day} {MONTHS[day.month - 1]} {day.year}] {line}"
