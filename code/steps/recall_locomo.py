@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from loci.bench.locomo_asked import frozen
+from loci.bench.locomo_asked import frozen, shown
 from loci.bench.locomo_recall import entries, found_in, ndcg, notes_of, query_of
 from loci.bench.recalls import Costs, cost_entries
 from loci.config import load_config
@@ -27,7 +27,7 @@ from loci.models.encoder import Encoder
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json, write_jsonl
-from loci.worlds.locomo import Conversation, LocomoQuestion
+from loci.worlds.locomo import Conversation
 from loci.worlds.locomo_file import load_or_stand_in
 
 _RANKED = 10  # lines whose turns are kept by id
@@ -69,20 +69,6 @@ def recall_everything(
 def first(recall: Recall, k: int) -> Recall:
     """The first `k` lines of a recall whose lines are ranked."""
     return replace(recall, lines=recall.lines[:k], sources=recall.sources[:k], dates=recall.dates[:k])
-
-
-def shown(name: str, question: LocomoQuestion, recall: Recall, order: dict[str, int]) -> dict:
-    """A recall as the reader takes it: lines with their dates, and where each was told."""
-    return {
-        "memory": name,
-        "uid": question.conversation,
-        "qid": question.id,
-        "lines": list(recall.lines),
-        "dates": list(recall.dates),
-        "told": recall.told,
-        "positions": [max(order[key] for key in keys) for keys in recall.sources],
-        "sources": [list(keys) for keys in recall.sources],
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:

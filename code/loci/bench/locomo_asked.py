@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from loci.memories.base import Recall
 from loci.results import sha256_text
 from loci.worlds.locomo import MONTHS, Conversation, LocomoQuestion
 
@@ -35,6 +36,20 @@ def frozen(conversations: Iterable[Conversation], split: str, each: int) -> list
         for category in sorted(strata):
             chosen += sorted(strata[category], key=lambda one: sha256_text(f"frozen:{one.id}"))[:each]
     return chosen
+
+
+def shown(name: str, question: LocomoQuestion, recall: Recall, order: dict[str, int]) -> dict:
+    """A recall as the reader takes it: lines with their dates, and where each was told."""
+    return {
+        "memory": name,
+        "uid": question.conversation,
+        "qid": question.id,
+        "lines": list(recall.lines),
+        "dates": list(recall.dates),
+        "told": recall.told,
+        "positions": [max(order[key] for key in keys) for keys in recall.sources],
+        "sources": [list(keys) for keys in recall.sources],
+    }
 
 
 def dated(line: str, date: str) -> str:

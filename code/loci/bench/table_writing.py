@@ -29,6 +29,8 @@ from loci.worlds.records import Fact
 PLACES = ("inside", "beside", "graft")
 TUNED = ("table", "model")
 _OWN_SEED = 1_000_003  # of addresses beside the trained ones
+_BETWEEN = 10  # steps until all facts are read again
+_READ = 128  # facts read at once where nothing is learnt
 _SCALE = 0.05  # of initial rows where they are empty: exact zeros would leave the gate without a gradient
 
 
@@ -121,10 +123,10 @@ def write(
         parameter.requires_grad_(False)
     name = _name(model, table)
 
-    def hidden() -> torch.Tensor:
-        return torch.func.functional_call(model, {name: whole.index_put((rows,), values)}, (tokens,))
+    def hidden(read: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(model, {name: whole.index_put((rows,), values)}, (read,))
 
-    met, steps = _until_said(model, hidden, targets, [values], rate, margin, most)
+    met, steps = _until_said(model, hidden, tokens, targets, [values], rate, margin, most)
     with torch.no_grad():
         table.rows.weight[rows] = values
     return Written(met, steps, values.numel(), rows)
@@ -138,13 +140,14 @@ def fine_tune(model: GPT, part: torch.nn.Module, lessons: Sequence[Lesson], rate
         parameter.requires_grad_(False)
     for weight in weights:
         weight.requires_grad_(True)
-    met, steps = _until_said(model, lambda: model(tokens), targets, weights, rate, margin, most)
+    met, steps = _until_said(model, model, tokens, targets, weights, rate, margin, most)
     return Written(met, steps, sum(weight.numel() for weight in weights))
 
 
 def _until_said(
     model: GPT,
-    hidden: Callable[[], torch.Tensor],
+    hidden: Callable[[torch.Tensor], torch.Tensor],
+    tokens: torch.Tensor,
     targets: torch.Tensor,
     weights: list[torch.Tensor],
     rate: float,
@@ -152,22 +155,44 @@ def _until_said(
     most: int,
 ) -> tuple[float, int]:
     """(share of facts that lead by the margin, steps) after Adam on the tokens that do not yet lead. hidden: the model's output
-    [B, T, width] with the weights as they are; targets [B, T], -1 where nothing is learnt."""
-    optimiser, learnt = torch.optim.Adam(weights, lr=rate, betas=(0.9, 0.99)), targets >= 0
-    owner, step = learnt.nonzero()[:, 0], 0
+    [B, T, width] for tokens [B, T] with the weights as they are; targets [B, T], -1 where nothing is learnt.
+
+    A step reads the facts that were behind when all were read last; all are read again every few steps, and in the end.
+    """
+    optimiser, step = torch.optim.Adam(weights, lr=rate, betas=(0.9, 0.99)), 0
     while True:
-        logits = model.logits(hidden()[learnt])
-        wanted = logits.gather(1, targets[learnt][:, None])[:, 0]
-        behind = wanted - logits.scatter(1, targets[learnt][:, None], -torch.inf).amax(1) < margin
-        met = torch.ones(len(targets), dtype=torch.bool)
-        met[owner[behind]] = False
-        if met.all() or step == most:
-            return float(met.float().mean()), step
-        loss = F.cross_entropy(logits[behind], targets[learnt][behind])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        step += 1
+        with torch.no_grad():
+            left = torch.cat([_behind(model, hidden, *part, margin) for part in _parts(tokens, targets)]).nonzero()[:, 0]
+        if not len(left) or step == most:
+            return 1 - len(left) / len(tokens), step
+        for _ in range(min(_BETWEEN, most - step)):
+            learnt = targets[left] >= 0
+            logits, wanted = model.logits(hidden(tokens[left])[learnt]), targets[left][learnt]
+            behind = _lead(logits, wanted) < margin
+            if not behind.any():
+                break
+            optimiser.zero_grad()
+            F.cross_entropy(logits[behind], wanted[behind]).backward()
+            optimiser.step()
+            step += 1
+
+
+def _lead(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """By how much each wanted token [M] leads every other one in its logits [M, V]: [M]."""
+    others = logits.scatter(1, wanted[:, None], -torch.inf).amax(1)
+    return logits.gather(1, wanted[:, None])[:, 0] - others
+
+
+def _behind(model: GPT, hidden: Callable, tokens: torch.Tensor, targets: torch.Tensor, margin: float) -> torch.Tensor:
+    """Whether any token of each fact does not lead by the margin: bool [B]."""
+    learnt = targets >= 0
+    late = torch.zeros_like(learnt)
+    late[learnt] = _lead(model.logits(hidden(tokens)[learnt]), targets[learnt]) < margin
+    return late.any(1)
+
+
+def _parts(tokens: torch.Tensor, targets: torch.Tensor) -> zip:
+    return zip(tokens.split(_READ), targets.split(_READ), strict=True)
 
 
 def _name(model: GPT, table: NgramTable) -> str:
