@@ -49,6 +49,7 @@ include: "rules/layered.smk"
 include: "rules/density.smk"
 include: "rules/pretrain.smk"
 include: "rules/triplets.smk"
+include: "rules/locomo.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

@@ -8,6 +8,7 @@ rule sweeps:
         f"{OUT}/sweeps/lora.json",
         f"{OUT}/sweeps/density.10000.json",
         f"{OUT}/sweeps/capacity.json",
+        f"{OUT}/sweeps/locomo.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",
         expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),

@@ -15,6 +15,8 @@ rule collect_ledger:
         f"{OUT}/windowed/windowed.json",
         f"{OUT}/windowed/cloze.json",
         f"{OUT}/extraction/extraction.json",
+        f"{OUT}/locomo/recall.json",
+        f"{OUT}/locomo/locomo.{BASE}.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",

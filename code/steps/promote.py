@@ -17,7 +17,9 @@ from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, write_bytes, write_json
 
-_RESULT_FOLDERS = ("worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "bench", "sweeps")
+_RESULT_FOLDERS = (
+    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "bench", "sweeps",
+)  # fmt: skip
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_rows",
     "sweep_reader",
@@ -28,6 +30,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "score_windowed_seeds",
     "make_grid_prose",
     "sweep_capacity",
+    "sweep_locomo",
     "score_capacity",
     "train_side",
     "extract_side",

@@ -1,0 +1,134 @@
+# LOCOMO, or a stand-in where its file is not given: recall of cited turns, answers, scores.
+
+_LOCOMO = f"{OUT}/locomo"
+_ASKED = SETTINGS["locomo_asked"]
+_STANDIN = f"data/generated/{PROFILE}/standin.json"
+_RECALLS = f"data/generated/{PROFILE}/locomo.recalls.jsonl"  # holds text of LOCOMO: it is never promoted
+_FILE = f"--file {SETTINGS['locomo']['file']}" if SETTINGS["locomo"]["file"] else ""
+_AUDITED = f"{_FILE} --audit {SETTINGS['locomo']['audit']}" if SETTINGS["locomo"]["audit"] else _FILE
+
+
+rule make_standin:
+    output:
+        _STANDIN,
+    log:
+        f"logs/{PROFILE}/make_standin.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_standin.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("make_standin.py"),
+        options=" ".join(f"--{name} {size}" for name, size in _ASKED["standin"].items()),
+    message:
+        "python code/steps/make_standin.py {params.options} --out {output}"
+    shell:
+        "python code/steps/make_standin.py {params.options} --out {output} > {log} 2>&1"
+
+
+rule recall_locomo:
+    input:
+        encoder=f"models/{ENCODER}/loci_model.json",
+        standin=_STANDIN,
+    output:
+        result=f"{_LOCOMO}/recall.json",
+        ranked=f"{_LOCOMO}/ranked.jsonl",
+        recalls=_RECALLS,
+    log:
+        f"logs/{PROFILE}/recall_locomo.log",
+    benchmark:
+        f"{OUT}/benchmarks/recall_locomo.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(3000),
+    params:
+        code=code_of("recall_locomo.py"),
+        settings=settings_of("encoder", "locomo", "locomo_asked"),
+        options=f"--config {CONFIG} {_AUDITED}".rstrip(),
+    message:
+        "python code/steps/recall_locomo.py {params.options} --stand-in {input.standin} --out {output.result}"
+        " --ranked {output.ranked} --recalls {output.recalls}"
+    shell:
+        "python code/steps/recall_locomo.py {params.options} --stand-in {input.standin} --out {output.result}"
+        " --ranked {output.ranked} --recalls {output.recalls} > {log} 2>&1"
+
+
+rule ask_locomo:
+    input:
+        model=MODEL,
+        standin=_STANDIN,
+        recalled=f"{_LOCOMO}/recall.json",
+        recalls=_RECALLS,
+    output:
+        result=f"{_LOCOMO}/ask_locomo.{BASE}.json",
+        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/ask_locomo.log",
+    benchmark:
+        f"{OUT}/benchmarks/ask_locomo.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(5500),
+    params:
+        code=code_of("ask_locomo.py"),
+        settings=settings_of("base", "engram", "locomo", "locomo_asked"),
+        options=f"--config {CONFIG} {_FILE}".rstrip(),
+    message:
+        "python code/steps/ask_locomo.py {params.options} --stand-in {input.standin} --recalled {input.recalled}"
+        " --recalls {input.recalls} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/ask_locomo.py {params.options} --stand-in {input.standin} --recalled {input.recalled}"
+        " --recalls {input.recalls} --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule score_locomo:
+    input:
+        standin=_STANDIN,
+        asked=f"{_LOCOMO}/ask_locomo.{BASE}.json",
+        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+    output:
+        f"{_LOCOMO}/locomo.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_locomo.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_locomo.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_locomo.py"),
+        settings=settings_of("base", "locomo", "locomo_asked"),
+        options=f"--config {CONFIG} {_AUDITED}".rstrip(),
+    message:
+        "python code/steps/score_locomo.py {params.options} --stand-in {input.standin} --asked {input.asked}"
+        " --answers {input.answers} --out {output}"
+    shell:
+        "python code/steps/score_locomo.py {params.options} --stand-in {input.standin} --asked {input.asked}"
+        " --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+rule sweep_locomo:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        standin=_STANDIN,
+        sweep="config/sweep_locomo.yaml",
+    output:
+        f"{OUT}/sweeps/locomo.json",
+    log:
+        f"logs/{PROFILE}/sweep_locomo.log",
+    benchmark:
+        f"{OUT}/benchmarks/sweep_locomo.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(5500),
+    params:
+        code=code_of("sweep_locomo.py"),
+        settings=settings_of("base", "encoder", "engram", "locomo", "locomo_asked"),
+        options=f"--config {CONFIG} {_FILE}".rstrip(),
+    message:
+        "python code/steps/sweep_locomo.py {params.options} --sweep {input.sweep} --stand-in {input.standin} --out {output}"
+    shell:
+        "python code/steps/sweep_locomo.py {params.options} --sweep {input.sweep} --stand-in {input.standin} --out {output}"
+        " > {log} 2>&1"
