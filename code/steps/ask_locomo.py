@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.asking import answered, prompt_of
-from loci.bench.locomo_asked import Asked, dated
+from loci.bench.locomo_asked import Asked, with_day
 from loci.bench.reader import Reader
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
     prompts = []
     for record in records:
-        lines = [dated(line, date) for line, date in zip(record["lines"], record["dates"], strict=True)]
+        lines = [with_day(line, date) for line, date in zip(record["lines"], record["dates"], strict=True)]
         question = Asked(record["qid"], texts[record["qid"]])
         prompts.append(prompt_of({**record, "lines": lines}, question, reader, "", base.tokenizer, about["window"]))
     relevant = {"base": settings["base"], "locomo_asked": about, "reader_sha256": reader.sha256, "file": source}

@@ -12,7 +12,7 @@ import yaml
 
 from loci.bench.asking import answered, prompt_of
 from loci.bench.clusters import pooled
-from loci.bench.locomo_asked import Asked, dated, frozen, shown
+from loci.bench.locomo_asked import Asked, frozen, shown, with_day
 from loci.bench.locomo_metrics import official
 from loci.bench.locomo_recall import notes_of, query_of
 from loci.bench.reader import Reader
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     record = shown(name, question, memory.recall(trace, query_of(question)), order)
                     for days in tried["dated"]:
                         told = zip(record["lines"], record["dates"], strict=True)
-                        text = [dated(line, date) if days else line for line, date in told]
+                        text = [with_day(line, date) if days else line for line, date in told]
                         prompt = {**record, "lines": text}
                         plain = Asked(question.id, question.text)
                         prompts.append(prompt_of(prompt, plain, reader, "", base.tokenizer, about["window"]))

@@ -10,19 +10,19 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from loci.bench.numbers import WORDS
 from loci.worlds.locomo import MONTHS
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBERS = {word: at for at, word in enumerate(_COUNTS, 1)} | {"a": 1, "an": 1}
+_NUMBERS = {word: at for at, word in enumerate(WORDS, 1)} | {"a": 1, "an": 1}
 _MONTH = rf"(?P<month>{'|'.join(f'{name}|{name[:3]}' for name in MONTHS)}|sept)\.?"
 _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)\d\d)"
 _FORMS = (  # the longest first: what one has taken is not read again
     rf"(?P<year>(?:19|20)\d\d)-(?P<number>\d{{1,2}})-{_DAY}",
-    rf"{_DAY}(?: of)? {_MONTH},? {_YEAR}",
-    rf"{_MONTH} {_DAY},? {_YEAR}",
+    rf"{_DAY}(?: of)? ?{_MONTH},? ?{_YEAR}",  # LOCOMO has "6October, 2022"
+    rf"{_MONTH} {_DAY},? ?{_YEAR}",
     rf"{_MONTH},?(?: of)? {_YEAR}",
-    rf"{_DAY}(?: of)? {_MONTH}",
+    rf"{_DAY}(?: of)? ?{_MONTH}",
     rf"{_MONTH} {_DAY}",
     _YEAR,
     _MONTH,
@@ -53,6 +53,21 @@ class Span:
 
 def spans(text: str) -> list[Span]:
     """Every span of days that a text names, in no order."""
+    return [span for span, _, _ in _located(text)]
+
+
+def dated(text: str) -> str:
+    """A text with every date in one form: "20230507" for a day, "20230501 to 20230531" for a month. A date without a year
+    stays."""
+    for span, begins, ends in sorted(_located(text), key=lambda found: -found[1]):
+        if not span.yearless:
+            days = dict.fromkeys(f"{day:%Y%m%d}" for day in (span.first, span.last))
+            text = text[:begins] + " to ".join(days) + text[ends:]
+    return text
+
+
+def _located(text: str) -> list[tuple[Span, int, int]]:
+    """(span, where its words begin, where they end) of every date in a text."""
     found, taken = [], [False] * len(text)
     for form in _FORMS:
         for match in re.finditer(rf"(?<![\w/]){form}(?![\w/])", text, re.IGNORECASE):
@@ -61,8 +76,8 @@ def spans(text: str) -> list[Span]:
             if any(taken[begins:ends]) or alone or (span := _span(match.groupdict())) is None:
                 continue
             taken[begins:ends] = [True] * (ends - begins)
-            relative = _BEFORE.search(text[:begins])
-            found.append(_moved(span, relative) if relative and not span.yearless else span)
+            relative = None if span.yearless else _BEFORE.search(text[:begins])
+            found.append((_moved(span, relative), relative.start(), ends) if relative else (span, begins, ends))
     return found
 
 

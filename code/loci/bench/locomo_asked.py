@@ -52,7 +52,7 @@ def shown(name: str, question: LocomoQuestion, recall: Recall, order: dict[str, 
     }
 
 
-def dated(line: str, date: str) -> str:
+def with_day(line: str, date: str) -> str:
     """A recalled line as the reader gets it, with the day on which it was said: "[8 May 2023] Maren: I moved." """
     day = datetime.fromisoformat(date)
     return f"[{day.day} {MONTHS[day.month - 1]} {day.year}] {line}"
