@@ -55,6 +55,10 @@ def frozen_reader_of(variant):
 # The grid of Engram tables from scratch, and how models are trained from scratch in this profile.
 CAPACITY = yaml.safe_load((Path(workflow.basedir) / "config" / "sweep_capacity.yaml").read_text(encoding="utf-8"))
 TRAINING = " ".join(f"--{name} {value}" for name, value in SETTINGS["training"].items())
+# LOCOMO's file and its audit as options of a step; the files are not Loci's to give away, and empty settings name none.
+_NAMED = {name: f"--{name} {path}" for name, path in SETTINGS["locomo"].items() if path}
+LOCOMO_FILES = " ".join(_NAMED[name] for name in ("file", "audit") if name in _NAMED)
+JUDGE_FILES = " ".join(_NAMED.values())
 COMPARED = SETTINGS["windowed"]["compared"]  # arms that read exams through a window, and seeds
 
 

@@ -5,7 +5,6 @@ _ASKED = SETTINGS["locomo_asked"]
 _STANDIN = f"data/generated/{PROFILE}/standin.json"
 _RECALLS = f"data/generated/{PROFILE}/locomo.recalls.jsonl"  # holds text of LOCOMO: it is never promoted
 _FILE = f"--file {SETTINGS['locomo']['file']}" if SETTINGS["locomo"]["file"] else ""
-_AUDITED = f"{_FILE} --audit {SETTINGS['locomo']['audit']}" if SETTINGS["locomo"]["audit"] else _FILE
 
 
 rule make_standin:
@@ -45,7 +44,7 @@ rule recall_locomo:
     params:
         code=code_of("recall_locomo.py"),
         settings=settings_of("encoder", "locomo", "locomo_asked"),
-        options=f"--config {CONFIG} {_AUDITED}".rstrip(),
+        options=f"--config {CONFIG} {LOCOMO_FILES}".rstrip(),
     message:
         "python code/steps/recall_locomo.py {params.options} --stand-in {input.standin} --out {output.result}"
         " --ranked {output.ranked} --recalls {output.recalls}"
@@ -99,13 +98,38 @@ rule score_locomo:
     params:
         code=code_of("score_locomo.py"),
         settings=settings_of("base", "locomo", "locomo_asked"),
-        options=f"--config {CONFIG} {_AUDITED}".rstrip(),
+        options=f"--config {CONFIG} {LOCOMO_FILES}".rstrip(),
     message:
         "python code/steps/score_locomo.py {params.options} --stand-in {input.standin} --asked {input.asked}"
         " --answers {input.answers} --out {output}"
     shell:
         "python code/steps/score_locomo.py {params.options} --stand-in {input.standin} --asked {input.asked}"
         " --answers {input.answers} --out {output} > {log} 2>&1"
+
+
+rule fit_judge:
+    input:
+        encoder=f"models/{ENCODER}/loci_model.json",
+        standin=_STANDIN,
+    output:
+        result=f"{_LOCOMO}/judge.json",
+        judge=f"data/generated/{PROFILE}/judge.lexical.json",  # fitted on answers of others: it is never promoted
+    log:
+        f"logs/{PROFILE}/fit_judge.log",
+    benchmark:
+        f"{OUT}/benchmarks/fit_judge.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(2000),
+    params:
+        code=code_of("fit_judge.py"),
+        settings=settings_of("encoder", "locomo"),
+        options=f"--config {CONFIG} {JUDGE_FILES}".rstrip(),
+    message:
+        "python code/steps/fit_judge.py {params.options} --stand-in {input.standin} --out {output.result} --judge {output.judge}"
+    shell:
+        "python code/steps/fit_judge.py {params.options} --stand-in {input.standin} --out {output.result} --judge {output.judge}"
+        " > {log} 2>&1"
 
 
 rule sweep_locomo:

@@ -17,6 +17,7 @@ rule collect_ledger:
         f"{OUT}/extraction/extraction.json",
         f"{OUT}/locomo/recall.json",
         f"{OUT}/locomo/locomo.{BASE}.json",
+        f"{OUT}/locomo/judge.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",

@@ -97,7 +97,7 @@ rule extract_locomo:
     params:
         code=code_of("extract_locomo.py"),
         settings=settings_of("encoder", "locomo"),
-        options=f"--config {CONFIG} " + " ".join(f"--{name} {path}" for name, path in SETTINGS["locomo"].items() if path),
+        options=f"--config {CONFIG} {LOCOMO_FILES}".rstrip(),
         triplets=f"{_MADE}/extracted.locomo.parquet",
     message:
         "python code/steps/extract_locomo.py {params.options} --if-present --train {input.train} --triplets {params.triplets}"

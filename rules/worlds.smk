@@ -126,7 +126,7 @@ rule check_locomo:
     params:
         code=code_of("check_locomo.py"),
         # The file is not Loci's to give away: without it the result says so, and whatever needs it is left out.
-        options=" ".join(f"--{name} {path}" for name, path in SETTINGS["locomo"].items() if path) + " --if-present",
+        options=f"{LOCOMO_FILES} --if-present".lstrip(),
     message:
         "python code/steps/check_locomo.py {params.options} --out {output}"
     shell:

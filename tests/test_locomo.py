@@ -1,8 +1,10 @@
 """LOCOMO: its known faults are read, unknown ones refused, and nobody's text leaves the file. All people here are invented."""
 
+import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -565,3 +567,43 @@ def test_the_real_audit_finds_99_corrupt_questions():
     corrupt = [question.category for question in found.questions if question.corrupt]
     assert [corrupt.count(category) for category in CATEGORIES] == [28, 26, 9, 36, 0]
     assert sum(question.correction is not None for question in found.questions) == 156
+
+
+@real
+def test_no_text_of_the_real_file_is_in_the_project():
+    """Ten words in a row of any turn, question or observation in any tracked file; what a model said may quote a few words."""
+    raw = read_json(REAL)
+    known = {shingle for one in raw for text in _texts_of(one) for shingle in _shingles(text)}
+    assert len(known) > 100_000
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = []
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in (".png", ".pdf", ".parquet") or not path.is_file():
+            continue
+        text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+        if name.startswith("results/reference/locomo/answers."):
+            records = [json.loads(line) for line in text.splitlines()]
+            assert all(set(one) == ANSWERED for one in records)
+            assert max(len(one["prediction"].split()) for one in records) <= 40
+            continue
+        found += [(name, shingle) for shingle in _shingles(text) if shingle in known]
+    assert found == []
+
+
+ANSWERED = {"memory", "uid", "qid", "sources", "prompt_sha256", "prompt_tokens", "prediction"}
+
+
+def _texts_of(one: dict):
+    """Every text of one conversation of the raw file: turns and captions, questions, observations, summaries."""
+    for name, value in one["conversation"].items():
+        if name.startswith("session_") and isinstance(value, list):
+            yield from (turn["text"] for turn in value)
+    yield from (question["question"] for question in one["qa"])
+    yield from (sentence for of in one["observation"].values() for told in of.values() for sentence, _ in told)
+    yield from one["session_summary"].values()
+
+
+def _shingles(text: str) -> list[str]:
+    words = re.findall(r"[a-z0-9']+", text.lower())
+    return [" ".join(words[at : at + 10]) for at in range(len(words) - 9)]
