@@ -132,6 +132,36 @@ rule fit_judge:
         " > {log} 2>&1"
 
 
+rule judge_locomo:
+    input:
+        encoder=f"models/{ENCODER}/loci_model.json",
+        standin=_STANDIN,
+        fitted=f"{_LOCOMO}/judge.json",
+        judge=f"data/generated/{PROFILE}/judge.lexical.json",
+        asked=f"{_LOCOMO}/ask_locomo.{BASE}.json",
+        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+    output:
+        result=f"{_LOCOMO}/judged.{BASE}.json",
+        verdicts=f"{_LOCOMO}/verdicts.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/judge_locomo.log",
+    benchmark:
+        f"{OUT}/benchmarks/judge_locomo.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(2000),
+    params:
+        code=code_of("judge_locomo.py"),
+        settings=settings_of("encoder", "locomo"),
+        options=f"--config {CONFIG} {LOCOMO_FILES}".rstrip(),
+    message:
+        "python code/steps/judge_locomo.py {params.options} --stand-in {input.standin} --fitted {input.fitted} --judge {input.judge}"
+        " --asked {input.asked} --answers {input.answers} --out {output.result} --verdicts {output.verdicts}"
+    shell:
+        "python code/steps/judge_locomo.py {params.options} --stand-in {input.standin} --fitted {input.fitted} --judge {input.judge}"
+        " --asked {input.asked} --answers {input.answers} --out {output.result} --verdicts {output.verdicts} > {log} 2>&1"
+
+
 rule sweep_locomo:
     input:
         model=MODEL,

@@ -18,6 +18,7 @@ rule collect_ledger:
         f"{OUT}/locomo/recall.json",
         f"{OUT}/locomo/locomo.{BASE}.json",
         f"{OUT}/locomo/judge.json",
+        f"{OUT}/locomo/judged.{BASE}.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",

@@ -23,7 +23,7 @@ from loci.bench.lexical_judge import FEATURES, LexicalJudge, features_of, fit
 from loci.errors import UserError
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
-from loci.results import read_result
+from loci.results import read_jsonl, read_result, result, sha256_file, write_json, write_jsonl
 from loci.worlds.locomo import LocomoQuestion
 from loci.worlds.locomo_file import load_or_stand_in
 
@@ -167,3 +167,30 @@ def test_the_step_runs_on_the_stand_in(standin, tmp_path, monkeypatch):
     assert found["metrics"]["standin_judge.lexical_answer_only.balanced_accuracy"]["value"] == 0.5
     assert found["metrics"]["standin_judge.lexical.sensitivity"]["value"] > 0.8
     assert not any(key.startswith("judge.") for key in found["metrics"]), "the stand-in's numbers are never LOCOMO's"
+
+
+def test_answers_are_judged_and_corrected(standin, tmp_path, monkeypatch):
+    monkeypatch.setattr(Encoder, "load", lambda *_arguments: FakeEncoder())
+    shared = ["--config", str(CONFIG / "smoke.yaml"), "--stand-in", str(standin)]
+    fitted = ["--out", str(tmp_path / "j.json"), "--judge", str(tmp_path / "lexical.json")]
+    load_step("fit_judge").main([*shared, *fitted])
+    found = load_or_stand_in("", standin)[1]
+    chosen = [one for conversation in found.conversations for one in conversation.questions]
+    said = {"right": lambda one: one.answer or "x", "wrong": lambda _one: "The moon"}
+    answers = [{"memory": name, "uid": one.conversation, "qid": one.id, "prediction": of(one)} for name, of in said.items()
+               for one in chosen]  # fmt: skip
+    write_jsonl(tmp_path / "a.jsonl", answers)
+    about = {"file": "standin", "file_sha256": found.sha256}
+    metrics = {"answers_sha256": sha256_file(tmp_path / "a.jsonl")}
+    write_json(tmp_path / "a.json", result("ask_locomo", about, None, metrics, [], {}))
+    asked = ["--fitted", str(tmp_path / "j.json"), "--judge", str(tmp_path / "lexical.json"), "--asked", str(tmp_path / "a.json")]
+    asked += ["--answers", str(tmp_path / "a.jsonl"), "--out", str(tmp_path / "d.json"), "--verdicts", str(tmp_path / "v.jsonl")]
+    load_step("judge_locomo").main([*shared, *asked])
+    judged = read_result(tmp_path / "d.json")["metrics"]
+    test = [one for one in chosen if one.category != 5 and one.conversation not in ("conv-26", "conv-30")]
+    assert judged["standin.right.judged"]["n"] == len(test) and judged["standin.right.judged"]["value"] > 0.9
+    assert judged["standin.wrong.judged"]["value"] < 0.1 and judged["standin.wrong.judged_corrected"]["value"] < 0.1
+    assert len(list(read_jsonl(tmp_path / "v.jsonl", ""))) == 2 * len(test)
+    (tmp_path / "lexical.json").write_text("{}")
+    with pytest.raises(UserError, match="is another judge than that of"):
+        load_step("judge_locomo").main([*shared, *asked])
