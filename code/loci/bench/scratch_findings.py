@@ -40,13 +40,37 @@ def _pretrained(ledger: Ledger) -> list[str]:
         entry = ledger.get(f"pretrain.engram_minus_{other}.{f'{rest}.' if rest else ''}val_bpb")
         found += [f"{words} {spread(entry)}"] if entry else []
     seeds, gap = ledger["pretrain.dense.val_bpb"]["n"], spread(ledger["pretrain.engram.sensitivity_gap"], 2)
+    mlp = spread(ledger["pretrain.engram.silenced_mlp1.gap"], 2)
     known = {"names": "new names", "wordings": "new wordings", "both": "both new"}
     novel = [f"{words} {spread(ledger[f'pretrain.engram_minus_dense.{name}.val_bpb'])}" for name, words in known.items()]
     return [
         f"- **A trained Engram table**, bits per byte of held-out text less those of the dense model ({seeds} seeds): "
         f"{'; '.join(found)}; of text with {', '.join(novel)}. "
-        f"Silenced, it costs answers that stand in the weights {gap} nats a token more than answers that stand in the text, "
-        "compared with an MLP."
+        f"Silenced, it costs answers that stand in the weights {gap} nats a token more than answers that stand in the text "
+        f"(the MLP behind it {mlp}).",
+        *_written(ledger),
+    ]
+
+
+def _written(ledger: Ledger) -> list[str]:
+    """Facts written into tables of models from scratch, beside fine-tuning on them."""
+    sizes = sorted(int(part) for part in ledger.parts("pretrain.write.inside.n", ".exact"))
+    if not sizes:
+        return []
+    places = {
+        "inside": "rows of the trained table",
+        "beside": "rows of an empty one with its projections",
+        "graft": "rows of an empty one on the dense model",
+        "table": "the whole trained table tuned",
+        "model": "the whole dense model tuned",
+    }
+    told = []
+    for place, words in places.items():
+        said, cost = (ledger[f"pretrain.write.{place}.n{sizes[-1]}.{measure}"] for measure in ("exact", "dbpb"))
+        told.append(f"{words} {spread(said, 2)} and {spread(cost)}")
+    return [
+        f"- **{sizes[-1]} facts written into models from scratch**, share said after their triggers, and bits per byte that "
+        f"other text costs more: {'; '.join(told)}."
     ]
 
 
