@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
@@ -89,8 +91,8 @@ def draw_answers(axes, ledger: Ledger, source: str, names: list[str]) -> None:
         axes.errorbar([place for place, _ in there], [one["value"] for one in shares], yerr=whiskers(shares), **style)
     sizes = {category: ledger[f"{source}.{names[0]}.id{category}.f1"]["n"] for category in CATEGORIES}
     ticks = [f"{category}\n{title}\nn = {sizes[category]}" for category, title in CATEGORIES.items()]
-    axes.set_xticks(list(CATEGORIES), ticks, fontsize=6)
-    axes.set(ylabel="official score", ylim=(-0.03, 1.03))
+    axes.set_xticks(list(CATEGORIES), ticks, fontsize=5.5)
+    axes.set(ylabel="official score")
 
 
 def draw_tokens(axes, ledger: Ledger, source: str, names: list[str]) -> None:
@@ -100,9 +102,15 @@ def draw_tokens(axes, ledger: Ledger, source: str, names: list[str]) -> None:
         style = look_of(name) | {"label": name_of(name), "markersize": 4, "elinewidth": 0.7, "linestyle": "none"}
         axes.errorbar([size], [score["value"]], yerr=whiskers([score]), **style)
     n = ledger[f"{source}.{names[0]}.f1"]["n"]
+    sizes = [ledger[f"{source}.{name}.prompt_tokens"]["value"] for name in names]
     axes.set(xscale="log", xlabel="tokens of a prompt, mean", ylabel=f"official F1, categories 1 to 4 (n = {n})")
+    axes.xaxis.set_major_locator(
+        FixedLocator([at for at in (100, 300, 1000, 3000, 10000) if min(sizes) / 2 < at < max(sizes) * 2])
+    )
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=5, ncols=2)
+    axes.legend(fontsize=5, loc="center right")
 
 
 def draw_judge(axes, ledger: Ledger, prefix: str) -> None:
