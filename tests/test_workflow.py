@@ -30,7 +30,7 @@ MICRO = {
         "prose_tokens": 500,
         "prior_questions": 20,
     },
-    "locomo": {"file": "", "audit": ""},
+    "locomo": {"file": "", "audit": "", "specific": "", "vague": "", "answers": ""},
     "write": {"rate": 0.3, "batch": 16, "margin": 1.0, "max_visits": 3, "init_scale": 0.05, "contexts_per_kind": 1},
 }
 
