@@ -47,6 +47,10 @@ def test_the_figure_draws_what_is_in_the_ledger(tmp_path):
         "wrong: labelled by hand (40)",
     ]
     assert "stand-in" not in figure.get_suptitle()
+    few = ledger_of(tmp_path, "locomo")
+    few._entries = {key: entry for key, entry in few._entries.items() if ".id4." not in key}
+    ticks = [tick.get_text() for tick in step.draw(few).axes[1].get_xticklabels()]
+    assert ticks[3].endswith("n = 0") and ticks[0].endswith("n = 40"), "a small stand-in asks nothing of a category"
     assert "stand-in" in step.draw(ledger_of(tmp_path, "standin")).get_suptitle()
 
 

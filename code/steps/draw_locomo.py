@@ -89,7 +89,7 @@ def draw_answers(axes, ledger: Ledger, source: str, names: list[str]) -> None:
         style = look_of(name) | {"label": name_of(name), "markersize": 3, "elinewidth": 0.6, "linestyle": "none"}
         shares = [entry for _, entry in there]
         axes.errorbar([place for place, _ in there], [one["value"] for one in shares], yerr=whiskers(shares), **style)
-    sizes = {category: ledger[f"{source}.{names[0]}.id{category}.f1"]["n"] for category in CATEGORIES}
+    sizes = {category: (ledger.get(f"{source}.{names[0]}.id{category}.f1") or {"n": 0})["n"] for category in CATEGORIES}
     ticks = [f"{category}\n{title}\nn = {sizes[category]}" for category, title in CATEGORIES.items()]
     axes.set_xticks(list(CATEGORIES), ticks, fontsize=5.5)
     axes.set(ylabel="official score")
