@@ -148,6 +148,8 @@ def test_kappa_and_corrected_shares():
     found = corrected(said, right, wrong)
     assert found.value == pytest.approx((0.6 - 0.2) / 0.7) and found.low < found.value < found.high
     assert corrected(said, [True] * 10, [False] * 10).value == pytest.approx(0.6)
+    nothing = corrected([(one, item, 0.0) for one, item, _ in said], right, wrong)
+    assert nothing.value == 0.0 and 0.01 < nothing.high < 0.1, "none of a hundred is not certain to be none"
 
 
 def test_labels_and_files(tmp_path):

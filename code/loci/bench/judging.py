@@ -14,7 +14,7 @@ import numpy as np
 
 from loci.bench.clusters import pooled
 from loci.bench.judge_cases import LABELLED, Case
-from loci.bench.statistics import RESAMPLES, Estimate
+from loci.bench.statistics import RESAMPLES, Estimate, wilson
 from loci.errors import UserError
 from loci.paths import DATA
 from loci.results import read_json
@@ -112,7 +112,7 @@ def kappa(one: Sequence[bool], other: Sequence[bool]) -> float:
 def corrected(accepted: Sequence[tuple[str, str, float]], right: Sequence[bool], wrong: Sequence[bool]) -> Estimate:
     """The share of right answers behind a share accepted, given verdicts on right and wrong ones (Rogan and Gladen, 1978):
     (share + specificity - 1) / (sensitivity + specificity - 1), clipped to 0 to 1. accepted: (conversation, question, verdict).
-    The interval resamples conversations and both sets of verdicts."""
+    The interval resamples conversations and both sets of verdicts; where it has no width it is Wilson's."""
     rng = np.random.default_rng(0)
     found: dict[str, list[float]] = defaultdict(list)
     for conversation, _, verdict in accepted:
@@ -123,6 +123,8 @@ def corrected(accepted: Sequence[tuple[str, str, float]], right: Sequence[bool],
     rates = [rng.binomial(len(of), np.mean(of), RESAMPLES) / len(of) for of in (right, wrong)]
     value = _corrected(sums.sum() / sizes.sum(), float(np.mean(right)), float(np.mean(wrong)))
     low, high = np.percentile(_corrected(shares, *rates), [2.5, 97.5])
+    if low == high:  # all clipped: as if so many answers had been looked at and none, or all, been right
+        low, high = wilson(float(value), int(sizes.sum()))
     return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)), int(sizes.sum()))
 
 

@@ -90,7 +90,7 @@ def contrast_entries(found: dict, against: str, prefix: str, source: str) -> dic
 
 
 def coverage_entries(found: dict, prefix: str, source: str) -> dict[str, dict]:
-    """<prefix>.<memory>.answers_unasked: how much more often a memory declines what nothing was said about (category 5) than what
+    """<prefix>.<memory>.declines_apart: how much more often a memory declines what nothing was said about (category 5) than what
     was (1 to 4): one point of its risk-coverage curve, 0 where it cannot tell them apart."""
     ledger = {}
     for memory, categories in found["all"].items():
