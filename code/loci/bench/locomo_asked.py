@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from loci.bench.recalls import as_read
 from loci.memories.base import Recall
 from loci.results import sha256_text
 from loci.worlds.locomo import MONTHS, Conversation, LocomoQuestion
@@ -39,17 +40,8 @@ def frozen(conversations: Iterable[Conversation], split: str, each: int) -> list
 
 
 def shown(name: str, question: LocomoQuestion, recall: Recall, order: dict[str, int]) -> dict:
-    """A recall as the reader takes it: lines with their dates, and where each was told."""
-    return {
-        "memory": name,
-        "uid": question.conversation,
-        "qid": question.id,
-        "lines": list(recall.lines),
-        "dates": list(recall.dates),
-        "told": recall.told,
-        "positions": [max(order[key] for key in keys) for keys in recall.sources],
-        "sources": [list(keys) for keys in recall.sources],
-    }
+    """What a memory recalled for a question, as the reader's step takes it."""
+    return {"memory": name, "uid": question.conversation, "qid": question.id, **as_read(recall, order)}
 
 
 def with_day(line: str, date: str) -> str:

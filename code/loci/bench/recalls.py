@@ -14,6 +14,7 @@ from tqdm import tqdm
 from loci.bench.score import contains_any
 from loci.bench.statistics import estimate
 from loci.bench.told import query_of
+from loci.memories.base import Recall
 from loci.memories.text_trace import TextMemory, TextTrace
 from loci.models.encoder import Encoder
 from loci.worlds.dialogue_records import Conversation
@@ -58,15 +59,22 @@ def recall_all(
                 "uid": trace.owner,
                 "qid": question.qid,
                 "kind": question.kind,
-                "lines": list(recall.lines),
-                "dates": list(recall.dates),
-                "told": recall.told,
-                "positions": [max(position[key] for key in keys_of_line) for keys_of_line in recall.sources],
-                "sources": [list(keys) for keys in recall.sources],
+                **as_read(recall, position),
                 "needed": list(query.needed),
             }
         )
     return records, spent
+
+
+def as_read(recall: Recall, position: dict[str, int]) -> dict:
+    """A recall as the reader's step takes it. position: of each note in the order of telling, by key."""
+    return {
+        "lines": list(recall.lines),
+        "dates": list(recall.dates),
+        "told": recall.told,
+        "positions": [max(position[key] for key in keys_of_line) for keys_of_line in recall.sources],
+        "sources": [list(keys) for keys in recall.sources],
+    }
 
 
 def cost_entries(costs: dict[str, Costs], prefix: str, source: str) -> tuple[dict[str, dict], dict[str, dict]]:
