@@ -162,6 +162,36 @@ rule judge_locomo:
         " --asked {input.asked} --answers {input.answers} --out {output.result} --verdicts {output.verdicts} > {log} 2>&1"
 
 
+rule ask_judge:
+    input:
+        model=MODEL,
+        standin=_STANDIN,
+        asked=f"{_LOCOMO}/ask_locomo.{BASE}.json",
+        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+    output:
+        result=f"{_LOCOMO}/judge.{{judge}}.{BASE}.json",
+        verdicts=f"{_LOCOMO}/verdicts.{{judge}}.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/ask_judge.{{judge}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/ask_judge.{{judge}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(3000),
+    params:
+        code=code_of("ask_judge.py"),
+        settings=settings_of("base", "locomo", "judges"),
+        options=f"--config {CONFIG} {JUDGE_FILES} --cache data/generated/{PROFILE}".replace("  ", " "),
+    wildcard_constraints:
+        judge="strict|lenient|endpoint",
+    message:
+        "python code/steps/ask_judge.py {params.options} --judge {wildcards.judge} --stand-in {input.standin} --asked {input.asked}"
+        " --said {input.answers} --out {output.result} --verdicts {output.verdicts}"
+    shell:
+        "python code/steps/ask_judge.py {params.options} --judge {wildcards.judge} --stand-in {input.standin} --asked {input.asked}"
+        " --said {input.answers} --out {output.result} --verdicts {output.verdicts} > {log} 2>&1"
+
+
 rule sweep_locomo:
     input:
         model=MODEL,

@@ -1,5 +1,7 @@
 """Greedy answers: cached, batched and reused, they are those of one full forward a token."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from grafts import PAD, grafted, plain_logits, rows_ending_at, single_logits, token_ids
@@ -51,6 +53,19 @@ def test_without_rows_it_is_plain_greedy_decoding(base: Base) -> None:
         decoded = batch.answer(RowBatch.shared(graft.empty_rows(), len(prompts)))
     assert [one.tokens for one in decoded] == wanted
     assert {(one.prompt_hits, one.answer_hits) for one in decoded} == {(0, 0)}
+    for prompt, one in zip(prompts, decoded, strict=True):
+        logits = base.model(torch.tensor([prompt + one.tokens])).logits[0, len(prompt) - 1 : -1]
+        said = logits.log_softmax(-1)[range(LENGTH), one.tokens]
+        assert one.log_prob == pytest.approx(said.mean().item(), abs=1e-4)
+
+
+def test_what_ends_an_answer_counts_in_its_probability(llama: Base) -> None:
+    prompt = prompts_of(llama)[0]
+    first = greedy(llama, prompt)[0]
+    with grafted(llama) as graft:
+        (ended,) = PromptBatch(graft, [prompt], PAD, {first}, LENGTH).answer(RowBatch.shared(graft.empty_rows(), 1))
+        logits = llama.model(torch.tensor([prompt])).logits[0, -1]
+    assert ended.tokens == [] and ended.log_prob == pytest.approx(logits.log_softmax(-1)[first].item(), abs=1e-4)
 
 
 def test_a_batch_answers_as_each_prompt_alone(base: Base) -> None:
@@ -135,7 +150,10 @@ def test_prompts_read_once_serve_many_memories_in_any_order(base: Base) -> None:
         fresh = [PromptBatch(graft, prompts, PAD, set(), LENGTH).answer(rows) for rows in memories]
         batch = PromptBatch(graft, prompts, PAD, set(), LENGTH)
         order = [0, 1, 2, 3, 2, 0, 3, 1, 1]
-        assert [batch.answer(memories[at]) for at in order] == [fresh[at] for at in order]
+        for at in order:
+            for again, once in zip(batch.answer(memories[at]), fresh[at], strict=True):
+                assert replace(again, log_prob=0) == replace(once, log_prob=0)
+                assert again.log_prob == pytest.approx(once.log_prob, abs=1e-5), "smaller batches round otherwise"
     assert len({str(one) for one in fresh}) == len(memories), "the memories differ in what they answer"
 
 

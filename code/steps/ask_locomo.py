@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "sources": record["sources"],
             "prompt_sha256": sha256_text(prompt.text)[:16],
             "prompt_tokens": len(prompt.ids),
-            "prediction": base.tokenizer.decode(said[prompt.text], skip_special_tokens=True).partition("\n")[0].strip(),
+            "prediction": base.tokenizer.decode(said[prompt.text].tokens, skip_special_tokens=True).partition("\n")[0].strip(),
         }
         for record, prompt in zip(records, prompts, strict=True)
     ]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from loci.bench.answers import raw_answer
 from loci.bench.asking import Prompt, answered, prompt_of
-from loci.bench.decode import Decoded
 from loci.bench.people import asked_questions, asked_users, context_text
 from loci.bench.reader import Reader
 from loci.config import load_config
@@ -89,7 +88,7 @@ def answers(
     out = []
     for record, question, prompt in zip(records, asked, prompts, strict=True):
         about = {name: record[name] for name in ("write", "memory", "uid", "notes") if name in record}
-        out.append(about | raw_answer(question, prompt.text, len(prompt.ids), Decoded(said[prompt.text], 0, 0), tokenizer))
+        out.append(about | raw_answer(question, prompt.text, len(prompt.ids), said[prompt.text], tokenizer))
     return out
 
 

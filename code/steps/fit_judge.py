@@ -11,8 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from loci.bench.judge_cases import Case, cases_of, mirrored
-from loci.bench.judging import UNFIT, answer_only, answers_in, balanced_accuracy, labelled_cases, trust_entries, with_other_gold
+from loci.bench.judge_cases import Case, mirrored
+from loci.bench.judging import (
+    SENSITIVITY,
+    WRITTEN,
+    answer_only,
+    balanced_accuracy,
+    fit_for_claims,
+    gathered,
+    trust_entries,
+    with_other_gold,
+)
 from loci.bench.lexical_judge import features_of, fit
 from loci.config import load_config
 from loci.errors import run_step
@@ -22,9 +31,6 @@ from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json
 from loci.worlds.locomo_file import load_or_stand_in
-
-_SENSITIVITY = 0.85  # of labelled right answers of development conversations, at which the threshold is set
-_FILES = ("specific", "vague")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -45,40 +51,33 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    files = {name: path for name in (*_FILES, "audit", "answers") if (path := getattr(args, name)) is not None}
+    files = {name: path for name in (*WRITTEN, "audit", "answers") if (path := getattr(args, name)) is not None}
     provenance = Provenance(Path(__file__), files)
     settings = load_config(args.config)
     use_threads(settings["threads"])
     source, locomo = load_or_stand_in(args.file, args.stand_in, args.audit, args.cache)
-    wrong = {name: answers_in(files[name]) for name in _FILES if name in files}
+    cases = gathered(locomo, files)
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
-    questions = {question.id: question for question in locomo.questions}
-    by_split: dict[str, list[Case]] = {"dev": [], "test": []}
-    for conversation in locomo.conversations:
-        by_split[conversation.split] += cases_of(conversation, wrong)
-    labelled = labelled_cases(questions, answers_in(args.answers)) if args.answers else []
-    splits = {conversation.id: conversation.split for conversation in locomo.conversations}
-    labels = {split: [case for case in labelled if splits[case.conversation] == split] for split in by_split}
-    learnt, twice = mirrored(by_split["dev"]) + labels["dev"], mirrored(by_split["test"])
-    judge = fit(features(learnt, encoder), learnt, _SENSITIVITY)
-    asked = by_split["test"] + labels["test"]
+    learnt, twice = mirrored(cases.dev) + cases.dev_labelled, mirrored(cases.test)
+    judge = fit(features(learnt, encoder), learnt, SENSITIVITY)
+    asked = cases.test + cases.test_labelled
     prefix = "judge" if source == "locomo" else f"{source}_judge"
     metrics = trust_entries(asked, judge.accepts(features(asked, encoder)), f"{prefix}.lexical", args.out.name)
     controls = {
-        "lexical_answer_only": answer_only(mirrored(by_split["dev"]), twice),
+        "lexical_answer_only": answer_only(mirrored(cases.dev), twice),
         "lexical_shuffled_gold": judge.accepts(features(with_other_gold(twice), encoder)),
         "lexical": judge.accepts(features(twice, encoder)),
     }
     for name, verdicts in controls.items():
         value = balanced_accuracy(twice, verdicts)
         metrics[f"{prefix}.{name}.balanced_accuracy"] = {"value": value, "n": len(twice), "source": args.out.name}
-    fit_for_claims = min(metrics[f"{prefix}.lexical.specificity_{kind}"]["value"] for kind in _FILES) >= UNFIT
+    fit_for = fit_for_claims(metrics, f"{prefix}.lexical")
     write_json(args.judge, judge.as_dict(encoder.sha256))
-    config = {"file": source, "file_sha256": locomo.sha256, "sensitivity": _SENSITIVITY, "encoder": encoder.sha256}
-    config |= {"cases": {"learnt": len(learnt), "asked": len(asked), "labelled": len(labels["test"])}}
-    metrics = rounded(metrics) | {"fit_for_claims": fit_for_claims, "judge_sha256": sha256_file(args.judge)}
+    config = {"file": source, "file_sha256": locomo.sha256, "sensitivity": SENSITIVITY, "encoder": encoder.sha256}
+    config |= {"cases": {"learnt": len(learnt), "asked": len(asked), "labelled": len(cases.test_labelled)}}
+    metrics = rounded(metrics) | {"fit_for_claims": fit_for, "judge_sha256": sha256_file(args.judge)}
     write_json(args.out, result("fit_judge", config, None, metrics, [], provenance.record()))
-    told = ", ".join(f"refuses {metrics[f'{prefix}.lexical.specificity_{kind}']['value']:.3f} of {kind}" for kind in _FILES)
+    told = ", ".join(f"refuses {metrics[f'{prefix}.lexical.specificity_{kind}']['value']:.3f} of {kind}" for kind in WRITTEN)
     print(f"{args.out}: the lexical judge {told} wrong answers, accepts {metrics[f'{prefix}.lexical.sensitivity']['value']:.3f}")
 
 

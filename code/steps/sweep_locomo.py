@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     said, _ = answered(prompts, shards, about["batch"], graft, base.tokenizer, about["max_tokens"])
     scores: dict[tuple[str, int, bool], list] = {}
     for (name, lines, days, question), prompt in zip(cases, prompts, strict=True):
-        text = base.tokenizer.decode(said[prompt.text], skip_special_tokens=True).partition("\n")[0].strip()
+        text = base.tokenizer.decode(said[prompt.text].tokens, skip_special_tokens=True).partition("\n")[0].strip()
         item = (question.conversation, question.id, official(question.category, text, question.answer))
         scores.setdefault((name, lines, days), []).append(item)
     items = [

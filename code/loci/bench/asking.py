@@ -6,7 +6,7 @@ lines before different questions (all facts of a user) form a unit of their own,
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from tqdm import tqdm
@@ -100,17 +100,17 @@ def answer_unit(unit: list[Prompt], graft: Graft, pad_id: int, ends: frozenset[i
 
 def answered(
     prompts: list[Prompt], shards: Shards, size: int, graft: Graft, tokenizer, max_tokens: int
-) -> tuple[dict[str, list[int]], list[dict]]:
-    """(answer tokens by prompt text, what each unit took). Equal prompts are read once; a finished unit is a shard."""
-    found: dict[str, list[int]] = {}
+) -> tuple[dict[str, Decoded], list[dict]]:
+    """(answers by prompt text, what each unit took). Equal prompts are read once; a finished unit is a shard."""
+    found: dict[str, Decoded] = {}
     timings, ends = [], newline_tokens(tokenizer)
     for at, unit in enumerate(tqdm(units(prompts, size), desc="ask", unit="batch")):
         part = shards.get(f"{at:03d}")
         if part is None:
             start = time.perf_counter()
             said = answer_unit(unit, graft, tokenizer.pad_token_id, ends, max_tokens)
-            part = {"tokens": [one.tokens for one in said], "seconds": time.perf_counter() - start}
+            part = {"answers": [asdict(one) for one in said], "seconds": time.perf_counter() - start}
             shards.put(f"{at:03d}", part)
-        found |= {prompt.text: tokens for prompt, tokens in zip(unit, part["tokens"], strict=True)}
+        found |= {prompt.text: Decoded(**one) for prompt, one in zip(unit, part["answers"], strict=True)}
         timings.append({"unit": at, "questions": len(unit), "seconds": part["seconds"]})
     return found, timings

@@ -25,11 +25,16 @@ WORTH_SHARING = 16  # tokens; below this one more call costs more than it saves
 
 @dataclass(frozen=True)
 class Decoded:
-    """tokens: answer token ids up to, not including, the newline. hits: n-grams read in the prompt, and while decoding."""
+    """tokens: answer token ids up to, not including, the newline. hits: n-grams read in the prompt, and while decoding.
+    log_prob: mean natural logarithm of the probabilities with which the answer's tokens, and what ended it, were said."""
 
     tokens: list[int]
     prompt_hits: int
     answer_hits: int
+    log_prob: float
+
+
+Said = tuple[list[int], float]  # answer tokens, their mean log-probability
 
 
 class Beginnings:
@@ -75,9 +80,9 @@ class PromptBatch:
         cache = GrowingCache(graft.model.config, width)
         read = _read_shared(graft.model, prompts, width, cache, beginnings or Beginnings())
         session = graft.session(RowBatch.shared(graft.empty_rows(), len(prompts)))
-        self._next = _step(session, self._ids[:, read:], self._mask, cache)  # [B], first token without rows
+        self._next = _step(session, self._ids[:, read:], self._mask, cache)  # first tokens without rows
         self._layers = [(layer.keys, layer.values) for layer in cache.layers]
-        self._plain: dict[int, list[int]] = {}  # answers without rows, of the prompts for which one was needed
+        self._plain: dict[int, Said] = {}  # answers without rows, of the prompts for which one was needed
 
     @torch.no_grad()
     def answer(self, rows: RowBatch) -> list[Decoded]:
@@ -87,24 +92,24 @@ class PromptBatch:
         in_prompt = found.flatten(1).any(1)
         quiet = (~in_prompt).nonzero().flatten()
         plain = self._without_rows(quiet)
-        out = {at: Decoded(tokens, 0, 0) for at, tokens in zip(quiet.tolist(), plain, strict=True)}
-        in_answer = quiet[self._hits_in(rows.select(quiet), quiet, plain)]
+        out = {at: Decoded(tokens, 0, 0, log_prob) for at, (tokens, log_prob) in zip(quiet.tolist(), plain, strict=True)}
+        in_answer = quiet[self._hits_in(rows.select(quiet), quiet, [tokens for tokens, _ in plain])]
         columns = found.any(-1).any(0).nonzero()
         # Where only the answer is hit, reading begins at the last token of the prompt.
         for chosen, first in ((in_prompt.nonzero().flatten(), columns[:1]), (in_answer, self._ids.shape[1] - 1)):
             if len(chosen):
                 answered = self._read_again(rows.select(chosen), chosen, int(first))
-                for at, tokens, hits in zip(chosen.tolist(), *answered, strict=True):
-                    out[at] = Decoded(tokens, prompt_hits[at], hits)
+                for at, (tokens, log_prob), hits in zip(chosen.tolist(), *answered, strict=True):
+                    out[at] = Decoded(tokens, prompt_hits[at], hits, log_prob)
         return [out[at] for at in range(len(self._ids))]
 
-    def _without_rows(self, chosen: torch.Tensor) -> list[list[int]]:
+    def _without_rows(self, chosen: torch.Tensor) -> list[Said]:
         """The base model's answers to the prompts `chosen` [C], each decoded once."""
         new = torch.tensor([at for at in chosen.tolist() if at not in self._plain], dtype=torch.int64)
         if len(new):
             session = self._graft.session(RowBatch.shared(self._graft.empty_rows(), len(new)))
             cache = self._cache_up_to(new, self._ids.shape[1])
-            answers, _ = self._decode(session, cache, self._next[new], self._mask[new])
+            answers, _ = self._decode(session, cache, tuple(part[new] for part in self._next), self._mask[new])
             self._plain.update(zip(new.tolist(), answers, strict=True))
         return [self._plain[at] for at in chosen.tolist()]
 
@@ -119,14 +124,13 @@ class PromptBatch:
         session.remember(self._ids[chosen], self._mask[chosen].bool())
         return (session.look_up(said, spoken) >= 0).flatten(1).any(1)
 
-    def _read_again(self, rows: RowBatch, chosen: torch.Tensor, first: int) -> tuple[list[list[int]], list[int]]:
+    def _read_again(self, rows: RowBatch, chosen: torch.Tensor, first: int) -> tuple[list[Said], list[int]]:
         """Answers of the prompts `chosen` [C] under rows of their own, read from column `first` on; hits while decoding."""
         ids, mask = self._ids[chosen], self._mask[chosen]
         session = self._graft.session(rows)
         session.remember(ids[:, :first], mask[:, :first].bool())
         cache = self._cache_up_to(chosen, first)
-        token = _step(session, ids[:, first:], mask, cache)
-        return self._decode(session, cache, token, mask)
+        return self._decode(session, cache, _step(session, ids[:, first:], mask, cache), mask)
 
     def _cache_up_to(self, chosen: torch.Tensor, width: int) -> GrowingCache:
         """The first `width` columns of the prompts `chosen`, with room for the rest and an answer."""
@@ -137,14 +141,19 @@ class PromptBatch:
         return cache
 
     def _decode(
-        self, session: Session, cache: GrowingCache, token: torch.Tensor, mask: torch.Tensor
-    ) -> tuple[list[list[int]], list[int]]:
-        """Answers from their first tokens [B] on, and the n-grams read while they were said; ended answers leave the batch."""
+        self, session: Session, cache: GrowingCache, first: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
+    ) -> tuple[list[Said], list[int]]:
+        """Answers from their first tokens [B] and the log-probabilities of those [B] on, and the n-grams read while they were
+        said; ended answers leave the batch."""
+        token, log_prob = first
         answers: list[list[int]] = [[] for _ in token]
+        sums, counts = [0.0] * len(token), [0] * len(token)
         hits = [0] * len(token)
         member = torch.arange(len(token))  # the prompt that each element of the shrinking batch answers
         open_ = torch.ones_like(token, dtype=torch.bool)
         for left in range(self._limit - 1, -1, -1):
+            for at, value in zip(member[open_].tolist(), log_prob[open_].tolist(), strict=True):  # what ends an answer counts
+                sums[at], counts[at] = sums[at] + value, counts[at] + 1
             open_ &= ~torch.isin(token, self._newlines)
             for at, said in zip(member[open_].tolist(), token[open_].tolist(), strict=True):
                 answers[at].append(said)
@@ -157,16 +166,18 @@ class PromptBatch:
                 session.select(kept)
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
             session.hits.clear()
-            token = _step(session, token[:, None], mask, cache)
+            token, log_prob = _step(session, token[:, None], mask, cache)
             for at, count in zip(member[open_].tolist(), session.hits[0][open_].flatten(1).sum(1).tolist(), strict=True):
                 hits[at] += count
-        return answers, hits
+        means = [total / count for total, count in zip(sums, counts, strict=True)]
+        return list(zip(answers, means, strict=True)), hits
 
 
-def _step(session: Session, ids: torch.Tensor, mask: torch.Tensor, cache: GrowingCache) -> torch.Tensor:
-    """Most likely next tokens [B] after new tokens [B, T]."""
-    output = session.forward(ids, mask, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return output.logits[:, -1].argmax(-1)
+def _step(session: Session, ids: torch.Tensor, mask: torch.Tensor, cache: GrowingCache) -> tuple[torch.Tensor, torch.Tensor]:
+    """Most likely next tokens [B] after new tokens [B, T], and their log-probabilities [B]."""
+    logits = session.forward(ids, mask, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
+    best, token = logits.max(-1)
+    return token, best - logits.logsumexp(-1)
 
 
 def _read_shared(model, prompts: list[list[int]], width: int, cache: GrowingCache, beginnings: Beginnings) -> int:

@@ -7,22 +7,68 @@ answer is right once and wrong once. Both must stay at 0.5.
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from loci.bench.clusters import pooled
-from loci.bench.judge_cases import LABELLED, Case
+from loci.bench.judge_cases import LABELLED, Case, cases_of
 from loci.bench.statistics import RESAMPLES, Estimate, wilson
 from loci.errors import UserError
 from loci.paths import DATA
-from loci.results import read_json
+from loci.results import read_json, sha256_text
 from loci.worlds.locomo import LocomoQuestion
+from loci.worlds.locomo_file import Locomo
 
 UNFIT = 0.8  # specificity below which a judge feeds no claim
+USELESS = 0.5  # sensitivity below which it feeds none either: who refuses everything refuses every wrong answer
+SENSITIVITY = 0.85  # of labelled right answers of development conversations, at which thresholds are set
+WRITTEN = ("specific", "vague")  # kinds of wrong answers that the audit wrote; claims rest on these
 LENGTHS = {"short": (0, 3), "middling": (4, 8), "long": (9, 10_000)}  # words of an answer
 _LABELS = DATA / "locomo" / "labels.json"
+
+
+@dataclass(frozen=True)
+class CaseSets:
+    """Cases of development and of test conversations, and those of both that people labelled."""
+
+    dev: list[Case]
+    test: list[Case]
+    dev_labelled: list[Case]
+    test_labelled: list[Case]
+
+
+def gathered(locomo: Locomo, files: Mapping[str, Path]) -> CaseSets:
+    """All cases of a file. files: the audit's, by name: "specific", "vague" (wrong answers) and "answers" (of which some are
+    labelled), as far as there are any."""
+    wrong = {name: answers_in(files[name]) for name in WRITTEN if name in files}
+    questions = {question.id: question for question in locomo.questions}
+    splits = {conversation.id: conversation.split for conversation in locomo.conversations}
+    by_split: dict[str, list[Case]] = {"dev": [], "test": []}
+    for conversation in locomo.conversations:
+        by_split[conversation.split] += cases_of(conversation, wrong)
+    labelled = labelled_cases(questions, answers_in(files["answers"])) if "answers" in files else []
+    return CaseSets(*by_split.values(), *([one for one in labelled if splits[one.conversation] == name] for name in by_split))
+
+
+def sampled(cases: Sequence[Case], each: int) -> list[Case]:
+    """`each` cases of every kind, by the hash of question and kind: for judges that take their time."""
+    kinds: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        kinds[case.kind].append(case)
+    return [
+        case
+        for found in kinds.values()
+        for case in sorted(found, key=lambda one: sha256_text(f"judged:{one.qid}:{one.kind}"))[:each]
+    ]
+
+
+def fit_for_claims(metrics: Mapping[str, Mapping], prefix: str) -> bool:
+    """Whether a judge may feed a claim: it refuses enough of the answers that were written to be wrong, and accepts enough of
+    the right ones."""
+    refused = [metrics[f"{prefix}.specificity_{kind}"]["value"] for kind in WRITTEN]
+    return min(refused) >= UNFIT and metrics[f"{prefix}.sensitivity"]["value"] >= USELESS
 
 
 def answers_in(path: Path) -> dict[str, str]:
