@@ -51,6 +51,30 @@ def test_points_are_their_entries(entries, tmp_path):
     plt.close("all")
 
 
+def test_the_grid_of_tables(tmp_path):
+    step = load_step("draw_capacity")
+    keys = [f"capacity.{name}.steps{at}.val_bpb" for name in ("none", "tiny", "large") for at in (1000, 100)]
+    keys += [f"capacity.{name}_minus_none.steps{at}.val_bpb" for name in ("tiny", "large") for at in (1000, 100)]
+    entries = {
+        key: {"value": at / 10, "n": 3, "low": at / 10 - 0.05, "high": at / 10 + 0.03, "source": "hand.json"}
+        for at, key in enumerate(keys)
+    }
+    write_ledger(tmp_path / "summary.json", entries)
+    bits, gaps = step.draw(Ledger(tmp_path / "summary.json")).axes
+    assert [points for _, points in drawn(bits)] == [
+        [entries[f"capacity.{name}.steps{at}.val_bpb"]["value"] for at in (100, 1000)] for name in ("none", "tiny", "large")
+    ]
+    assert [points for _, points in drawn(gaps)] == [
+        [entries[f"capacity.{name}_minus_none.steps{at}.val_bpb"]["value"] for at in (100, 1000)] for name in ("tiny", "large")
+    ]
+    labels = [text.get_text() for text in bits.get_legend().get_texts()]
+    assert labels[0] == "no table" and labels[1] == "tiny: 5,000 slots x 8"
+    plt.close("all")
+    write_ledger(tmp_path / "none.json", {"a.b": {"value": 1, "n": 1, "source": "hand.json"}})
+    with pytest.raises(UserError, match="holds no grid of tables"):
+        step.draw(Ledger(tmp_path / "none.json"))
+
+
 def test_a_ledger_without_models_is_refused(tmp_path):
     write_ledger(tmp_path / "summary.json", {"a.b": {"value": 1, "n": 1, "source": "hand.json"}})
     with pytest.raises(UserError, match="holds no models from scratch"):

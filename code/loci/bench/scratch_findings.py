@@ -1,6 +1,8 @@
 """Models from scratch, triplets and extraction in words, for README.md; no number is typed, what was not run is left out."""
 
+from loci.bench.capacity import NONE
 from loci.bench.ledger import Ledger, spread
+from loci.models.ngram_table import PRESETS
 
 _ARMS = {
     "raw_double": "twice the window",
@@ -25,9 +27,44 @@ _CONTENTS = {
 _CAUSES = {"ignored": "stood and was not said", "mis_extracted": "stood with another object", "absent": "did not stand"}
 
 
-def scratch_block(ledger: Ledger) -> list[str]:
-    """What is in the ledger of models from scratch, of text beyond their window, and of extraction."""
-    return [*_pretrained(ledger), *_windowed(ledger), *_cloze(ledger), *_extraction(ledger)]
+def scratch_block(ledger: Ledger, base: str) -> list[str]:
+    """What is in the ledger of models from scratch, of text beyond their window, of triplets before a frozen base, and of
+    extraction."""
+    return [
+        *_pretrained(ledger),
+        *_capacity(ledger),
+        *_windowed(ledger),
+        *_frozen(ledger, base),
+        *_cloze(ledger),
+        *_extraction(ledger),
+    ]
+
+
+def _capacity(ledger: Ledger) -> list[str]:
+    """Tables of several sizes, less the dense model, by length of training."""
+    found = []
+    for name in PRESETS:
+        before = f"capacity.{name}_minus_{NONE}.steps"
+        steps = sorted(int(part) for part in ledger.parts(before, ".val_bpb"))
+        told = [f"{spread(ledger[f'{before}{step}.val_bpb'])} after {step:,}" for step in steps]
+        found += [f"{name} {', '.join(told)}"] if told else []
+    if not found:
+        return []
+    return [f"- **Sizes of Engram tables against steps of training**, bits per byte less the dense model's: {'; '.join(found)}."]
+
+
+def _frozen(ledger: Ledger, base: str) -> list[str]:
+    """Triplets before a frozen base: with the user's own against another's, and what else the base can do."""
+    kinds = {"direct": "direct", "paraphrase": "unseen wordings", "indirect": "indirect"}
+    if f"layered.t_minus_ts.{base}.direct.exact" not in ledger:
+        return []
+    told = [
+        f"{words} {spread(ledger[f'layered.t.{base}.{kind}.exact'], 2)}, with another's "
+        f"{spread(ledger[f'layered.ts.{base}.{kind}.exact'], 2)}, less a reader with the facts in its prompt "
+        f"{spread(ledger[f'layered.t_minus_golda.{base}.{kind}.exact'], 2)}"
+        for kind, words in kinds.items()
+    ]
+    return [f"- **Triplets in a zone before the frozen {base}**, an encoder taught on other users: {'; '.join(told)}."]
 
 
 def _pretrained(ledger: Ledger) -> list[str]:
