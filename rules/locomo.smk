@@ -81,6 +81,37 @@ rule ask_locomo:
         " --recalls {input.recalls} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
+rule rows_locomo:
+    input:
+        model=MODEL,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        standin=_STANDIN,
+        train=f"data/generated/{PROFILE}/prose.train.parquet",
+        adapter=lambda wildcards: f"{OUT}/layered/reader.recite.{BASE}.s{FIRST}.safetensors" if wildcards.reader == "recite" else [],
+    output:
+        result=f"{_LOCOMO}/rows.{{reader}}.{BASE}.json",
+        answers=f"{_LOCOMO}/rows.{{reader}}.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/rows_locomo.{{reader}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/rows_locomo.{{reader}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(3500),
+    wildcard_constraints:
+        reader="base|recite",
+    params:
+        code=code_of("rows_locomo.py"),
+        settings=settings_of("base", "encoder", "engram", "write", "reader", "layered", "locomo", "locomo_asked"),
+        options=lambda wildcards, input: f"--config {CONFIG} {_FILE} {'--adapter ' + input.adapter if input.adapter else ''}".strip(),
+    message:
+        "python code/steps/rows_locomo.py {params.options} --reader {wildcards.reader} --stand-in {input.standin} --train {input.train}"
+        " --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/rows_locomo.py {params.options} --reader {wildcards.reader} --stand-in {input.standin} --train {input.train}"
+        " --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
 rule score_locomo:
     input:
         standin=_STANDIN,

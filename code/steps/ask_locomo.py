@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "prompt_sha256": sha256_text(prompt.text)[:16],
             "prompt_tokens": len(prompt.ids),
             "prediction": base.tokenizer.decode(said[prompt.text].tokens, skip_special_tokens=True).partition("\n")[0].strip(),
+            "log_prob": round(said[prompt.text].log_prob, 4),
         }
         for record, prompt in zip(records, prompts, strict=True)
     ]

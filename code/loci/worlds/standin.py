@@ -13,7 +13,7 @@ from functools import cache
 from loci.paths import DATA
 from loci.results import read_json
 from loci.worlds.checks import require
-from loci.worlds.locomo import DEV, MONTHS
+from loci.worlds.locomo import DEV, MONTHS, session_number
 from loci.worlds.timeline import Event, build_timeline
 
 _FILE = DATA / "locomo" / "standin.json"
@@ -83,7 +83,18 @@ def _conversation(name: str, at: int, events: int, seed: int) -> dict:
     for kind, question in _questions(told):
         candidates[kind].append({**question, "category": _CATEGORY[kind]})
     chosen = [told.rng.sample(found, min(_ASKED[kind], len(found))) for kind, found in candidates.items()]
-    return {"sample_id": name, "conversation": told.file, "qa": [question for part in chosen for question in part]}
+    asked = [question for part in chosen for question in part]
+    return {"sample_id": name, "conversation": told.file, "qa": asked, "observation": _observations(told)}
+
+
+def _observations(told: _Told) -> dict[str, dict[str, list[list[str]]]]:
+    """What each speaker's news say, as sentences with the turn's id, by session, as LOCOMO's released observations."""
+    found: dict[str, dict[str, list[list[str]]]] = {}
+    for dia_id, who, event, _ in told.turns:
+        if event.kind == "update":
+            of = found.setdefault(f"session_{session_number(dia_id)}_observation", {who: [] for who in told.speakers})
+            of[who].append([f"{who}'s {event.attribute.replace('_', ' ')} is {event.value}.", dia_id])
+    return found
 
 
 def _questions(told: _Told) -> Iterator[tuple[str, dict]]:
