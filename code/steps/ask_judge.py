@@ -17,13 +17,14 @@ from loci.bench.judge_prompts import JudgePrompt, Pair, distinct, judge_prompt
 from loci.bench.judge_votes import Asked, asked_of, counted, threshold_of, trusted
 from loci.bench.judging import WRITTEN, gathered
 from loci.bench.local_judge import LocalJudge
+from loci.bench.locomo_asked import answers_about
 from loci.bench.verdicts import Verdicts, file_of
 from loci.config import load_config
-from loci.errors import UserError, run_step
+from loci.errors import run_step
 from loci.models.base import load_base, use_threads
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_jsonl, read_result, result, rounded, sha256_file, write_json, write_jsonl
+from loci.results import result, rounded, sha256_file, write_json, write_jsonl
 from loci.worlds.locomo_file import load_or_stand_in
 
 ENDPOINT = "endpoint"
@@ -41,8 +42,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stand-in", type=Path, required=True, default=argparse.SUPPRESS, help="made by make_standin.py (JSON)")
     parser.add_argument("--cache", type=Path, default=GENERATED / "locomo", help="folder for a download and for verdicts (path)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
-    parser.add_argument("--asked", type=Path, required=True, default=argparse.SUPPRESS, help="of ask_locomo.py (JSON)")
-    parser.add_argument("--said", type=Path, required=True, default=argparse.SUPPRESS, help="its raw answers (JSONL)")
+    several = {"type": Path, "nargs": "+", "required": True, "default": argparse.SUPPRESS}
+    parser.add_argument("--asked", **several, help="of ask_locomo.py and rows_locomo.py (JSON)")
+    parser.add_argument("--said", **several, help="their raw answers (JSONL)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--verdicts", type=Path, required=True, default=argparse.SUPPRESS, help="verdicts to write (JSONL)")
     return parser.parse_args(argv)
@@ -84,16 +86,12 @@ def ask_endpoint(settings: dict, prompt: JudgePrompt, pairs: list[Pair], args: a
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     files = {name: path for name in (*WRITTEN, "audit", "answers") if (path := getattr(args, name)) is not None}
-    provenance = Provenance(Path(__file__), {**files, "asked": args.asked})
+    provenance = Provenance(Path(__file__), {**files, **{f"asked.{at}": path for at, path in enumerate(args.asked)}})
     settings = load_config(args.config)
     use_threads(settings["threads"])
     source, locomo = load_or_stand_in(args.file, args.stand_in, args.audit, args.cache)
-    asked = read_result(args.asked)
-    if asked["config"]["file_sha256"] != locomo.sha256:
-        raise UserError(args.asked, "is about another file than the one given", "run ask_locomo.py again")
-    if asked["metrics"]["answers_sha256"] != sha256_file(args.said):
-        raise UserError(args.said, f"holds other answers than those of {args.asked}", "run ask_locomo.py again")
-    to_judge = asked_of(locomo, gathered(locomo, files), read_jsonl(args.said, "run ask_locomo.py"), settings["judges"]["each"])
+    answers, hashes = answers_about(locomo, args.asked, args.said)
+    to_judge = asked_of(locomo, gathered(locomo, files), answers, settings["judges"]["each"])
     local = args.judge != ENDPOINT
     prompt = judge_prompt(args.judge if local else settings["judges"]["endpoint"]["prompt"])
     said, about, counts = (ask_locally if local else ask_endpoint)(settings, prompt, distinct(to_judge.pairs()), args)
@@ -108,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics |= counted(to_judge, said, f"{prefix}.{name}", args.out.name)
     write_jsonl(args.verdicts, verdicts)
     config = {"judge": about, "prompt": prompt.name, "thresholds": rounded(judges), "each": settings["judges"]["each"]}
-    config |= {"file": source, "file_sha256": locomo.sha256, "answers_sha256": asked["metrics"]["answers_sha256"]}
+    config |= {"file": source, "file_sha256": locomo.sha256, "answers_sha256": hashes}
     metrics = rounded(metrics) | {"fit_for_claims": fit, "verdicts_sha256": sha256_file(args.verdicts)}
     write_json(args.out, result("ask_judge", config, None, metrics, args.verdicts.name, provenance.record() | {"counts": counts}))
     refused = {kind: metrics[f"{prefix}.{name}.specificity_{kind}"]["value"] for kind in WRITTEN}

@@ -8,13 +8,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.clusters import pooled
-from loci.bench.locomo_scores import OFFICIAL, contrast_entries, coverage_entries, score_entries, scored
+from loci.bench.locomo_asked import answers_about
+from loci.bench.locomo_scores import OFFICIAL, asked_entries, contrast_entries, coverage_entries, score_entries, scored
+from loci.bench.risk_coverage import given_of, risk_entries
 from loci.config import load_config
-from loci.errors import UserError, run_step
+from loci.errors import run_step
 from loci.paths import GENERATED
 from loci.provenance import Provenance
-from loci.results import read_jsonl, read_result, result, rounded, sha256_file, write_json
+from loci.results import result, rounded, write_json
 from loci.worlds.locomo_file import load_or_stand_in
 
 _AGAINST = "none"
@@ -27,25 +28,21 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--audit", type=Path, help="errors.json of the independent audit (path)")
     parser.add_argument("--stand-in", type=Path, required=True, default=argparse.SUPPRESS, help="made by make_standin.py (JSON)")
     parser.add_argument("--cache", type=Path, default=GENERATED / "locomo", help="folder for a downloaded file (path)")
-    parser.add_argument("--asked", type=Path, required=True, default=argparse.SUPPRESS, help="of ask_locomo.py (JSON)")
-    parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="its raw answers (JSONL)")
+    several = {"type": Path, "nargs": "+", "required": True, "default": argparse.SUPPRESS}
+    parser.add_argument("--asked", **several, help="of ask_locomo.py and rows_locomo.py (JSON)")
+    parser.add_argument("--answers", **several, help="their raw answers (JSONL)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    provenance = Provenance(Path(__file__), {"asked": args.asked})
+    provenance = Provenance(Path(__file__), {f"asked.{at}": path for at, path in enumerate(args.asked)})
     settings = load_config(args.config)
-    about = read_result(args.asked)
     source, locomo = load_or_stand_in(args.file, args.stand_in, args.audit, args.cache)
-    if about["config"]["file_sha256"] != locomo.sha256:
-        raise UserError(args.asked, "is about another file than the one given", "run ask_locomo.py again")
-    if about["metrics"]["answers_sha256"] != sha256_file(args.answers):
-        raise UserError(args.answers, f"holds other answers than those of {args.asked}", "run ask_locomo.py again")
     questions = {question.id: question for question in locomo.questions}
     splits = {conversation.id: conversation.split for conversation in locomo.conversations}
-    answers = read_jsonl(args.answers, "run ask_locomo.py")
+    answers, _ = answers_about(locomo, args.asked, args.answers)
     metrics: dict = {"audited": args.audit is not None}
     for split, behind in (("dev", ".dev"), ("test", "")):
         said = [answer for answer in answers if splits[answer["uid"]] == split]
@@ -56,8 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if split == "test" and _AGAINST in found["all"]:
             ledger |= contrast_entries(found, _AGAINST, source, args.out.name) | coverage_entries(found, source, args.out.name)
         for memory in found["all"]:
-            read = [(one["uid"], one["qid"], float(one["prompt_tokens"])) for one in said if one["memory"] == memory]
-            ledger[f"{source}.{memory}.prompt_tokens"] = pooled(read, proportion=False).entry(args.out.name)
+            mine = [one for one in said if one["memory"] == memory]
+            ledger |= asked_entries(mine, f"{source}.{memory}", args.out.name)
+            if split == "test":
+                risks = [given_of(one, questions[one["qid"]]) for one in mine]
+                ledger |= risk_entries(risks, f"{source}.{memory}", args.out.name)
         metrics |= rounded({key + behind: entry for key, entry in ledger.items()})
     config = {"locomo_asked": settings["locomo_asked"], "file": source, "file_sha256": locomo.sha256}
     write_json(args.out, result("score_locomo", config, None, metrics, [], provenance.record()))

@@ -5,14 +5,17 @@ larger slice begins with the smaller one. Category 5 stands apart: its right ans
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from loci.bench.recalls import as_read
+from loci.errors import UserError
 from loci.memories.base import Recall
-from loci.results import sha256_text
+from loci.results import read_jsonl, read_result, sha256_file, sha256_text
 from loci.worlds.locomo import MONTHS, Conversation, LocomoQuestion
+from loci.worlds.locomo_file import Locomo
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,20 @@ def with_day(line: str, date: str) -> str:
     """A recalled line as the reader gets it, with the day on which it was said: "[8 May 2023] Maren: I moved." """
     day = datetime.fromisoformat(date)
     return f"[{day.day} {MONTHS[day.month - 1]} {day.year}] {line}"
+
+
+def answers_about(locomo: Locomo, results: Sequence[Path], files: Sequence[Path]) -> tuple[list[dict], list[str]]:
+    """(raw answers of several steps, the hashes of their files). UserError where a result is about another file of LOCOMO, or
+    where its answers are others than those it was written with."""
+    if len(results) != len(files):
+        raise UserError("--asked", f"names {len(results)} results for {len(files)} files of answers", "give them in pairs")
+    answers, hashes = [], []
+    for path, file in zip(results, files, strict=True):
+        about = read_result(path)
+        if about["config"]["file_sha256"] != locomo.sha256:
+            raise UserError(path, "is about another file than the one given", f"run {about['experiment']}.py again")
+        if about["metrics"]["answers_sha256"] != sha256_file(file):
+            raise UserError(file, f"holds other answers than those of {path}", f"run {about['experiment']}.py again")
+        answers += read_jsonl(file, f"run {about['experiment']}.py")
+        hashes.append(about["metrics"]["answers_sha256"])
+    return answers, hashes

@@ -16,7 +16,9 @@ from loci.memories.row_examples import Sentence, encode_sentence
 from loci.worlds.locomo import LocomoQuestion
 from loci.worlds.prose_records import Triplet
 
-LEAST, MOST = 2, 8  # words of a trigger at least, of what follows at most
+LEAST, MOST = 3, 8  # words of a trigger at least (the shortest address is three tokens), of what follows at most
+
+_SAID = "They said that"
 
 
 def of_observations(said: Sequence[str]) -> list[Sentence]:
@@ -34,8 +36,10 @@ def of_observations(said: Sequence[str]) -> list[Sentence]:
 
 
 def of_triplets(found: Iterable[Triplet]) -> list[Sentence]:
-    """Subject and relation as a trigger, the object behind it; the latest object of a subject and relation stands."""
-    latest = {f"{one.subject} {one.relation.replace('_', ' ')}": one.object for one in found if one.subject and one.object}
+    """Subject and relation as a trigger, the object behind it; the latest object of a subject and relation stands. A beginning
+    that all share makes triggers as long as the shortest address."""
+    kept = [one for one in found if one.subject and one.object]
+    latest = {f"{_SAID} {one.subject} {one.relation.replace('_', ' ')}": one.object for one in kept}
     return [Sentence(trigger, answer, ".") for trigger, answer in latest.items()]
 
 

@@ -8,7 +8,7 @@ Memories are compared on the official score of categories 1 to 4, question by qu
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from loci.bench.clusters import detectable, gaps, holm, pooled, sign_flip
 from loci.bench.dates import same_time
@@ -99,4 +99,18 @@ def coverage_entries(found: dict, prefix: str, source: str) -> dict[str, dict]:
         if declined and answerable:
             one, other = pooled(declined), pooled(answerable)
             ledger[f"{prefix}.{memory}.declines_apart"] = {"value": one.value - other.value, "n": one.n, "source": source}
+    return ledger
+
+
+def asked_entries(answers: Sequence[dict], prefix: str, source: str) -> dict[str, dict]:
+    """<prefix>.prompt_tokens of a memory's answers, and <prefix>.fired where it is rows: the share of answers for which any was
+    read, in the prompt or while it was said."""
+
+    def mean(values: Iterable[float], proportion: bool) -> dict:
+        records = [(one["uid"], one["qid"], value) for one, value in zip(answers, values, strict=True)]
+        return pooled(records, proportion).entry(source)
+
+    ledger = {f"{prefix}.prompt_tokens": mean([float(one["prompt_tokens"]) for one in answers], False)}
+    if "answer_hits" in answers[0]:
+        ledger[f"{prefix}.fired"] = mean([float(one["prompt_hits"] + one["answer_hits"] > 0) for one in answers], True)
     return ledger

@@ -1,0 +1,61 @@
+"""How the order of memories depends on who scores: Kendall's tau of metrics and judges, over the same answers.
+
+Intervals resample conversations: with eight of them and small differences an order is soon another one, whoever scores. So
+beside tau with another metric stands tau with itself, of two halves of the conversations: what it would say again.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from loci.bench.statistics import RESAMPLES
+
+Scores = Mapping[str, Mapping[tuple[str, str], float]]  # {memory: {(conversation, question): score}}
+
+
+def tau(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b of scores [..., M] of M memories by two metrics; 0 where one of them cannot tell any two apart."""
+    pairs = np.array(list(combinations(range(one.shape[-1]), 2)))
+    left, right = (np.sign(of[..., pairs[:, 0]] - of[..., pairs[:, 1]]) for of in (one, other))
+    norm = np.sqrt((left**2).sum(-1) * (right**2).sum(-1))
+    return np.divide((left * right).sum(-1), norm, out=np.zeros(norm.shape), where=norm > 0)
+
+
+def sums_of(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """(sums [C, M] of scores by conversation and memory, questions [C]); every memory answered the same questions."""
+    asked = [sorted(of) for of in scores.values()]
+    if any(of != asked[0] for of in asked):
+        raise ValueError("the memories were not asked the same questions")
+    names = sorted({conversation for conversation, _ in asked[0]})
+    sums = [[sum(score for (one, _), score in of.items() if one == name) for of in scores.values()] for name in names]
+    return np.array(sums, float), np.array([sum(one == name for one, _ in asked[0]) for name in names])
+
+
+def tau_entries(metrics: Mapping[str, Scores], prefix: str, source: str) -> dict[str, dict]:
+    """<prefix>.tau.<metric>.<metric> of every two metrics, and of every metric with itself: the median over splits of the
+    conversations into two halves. n: memories in the order."""
+    rng, ledger = np.random.default_rng(0), {}
+    sums = {name: sums_of(scores) for name, scores in metrics.items()}
+    conversations = len(next(iter(sums.values()))[1])
+    count = len(next(iter(metrics.values())))
+    drawn = rng.integers(conversations, size=(RESAMPLES, conversations))
+    means = {
+        name: (of.sum(0) / sizes.sum(), of[drawn].sum(1) / sizes[drawn].sum(1)[:, None]) for name, (of, sizes) in sums.items()
+    }
+    for one, other in combinations(metrics, 2):
+        value = float(tau(means[one][0], means[other][0]))
+        low, high = np.percentile(tau(means[one][1], means[other][1]), [2.5, 97.5])
+        about = {"n": count, "low": min(float(low), value), "high": max(float(high), value), "source": source}
+        ledger[f"{prefix}.tau.{one}.{other}"] = {"value": value, **about}
+    if conversations < 2:
+        return ledger
+    orders = np.argsort(rng.random((RESAMPLES, conversations)), axis=1)
+    halves = orders[:, : conversations // 2], orders[:, conversations // 2 :]
+    for name, (of, sizes) in sums.items():
+        left, right = (of[half].sum(1) / sizes[half].sum(1)[:, None] for half in halves)
+        found = tau(left, right)
+        low, high = np.percentile(found, [2.5, 97.5])
+        about = {"n": count, "low": float(low), "high": float(high), "source": source}
+        ledger[f"{prefix}.tau.{name}.{name}"] = {"value": float(np.median(found)), **about}
+    return ledger
