@@ -5,6 +5,9 @@ _ASKED = SETTINGS["locomo_asked"]
 _STANDIN = f"data/generated/{PROFILE}/standin.json"
 _RECALLS = f"data/generated/{PROFILE}/locomo.recalls.jsonl"  # holds text of LOCOMO: it is never promoted
 _FILE = f"--file {SETTINGS['locomo']['file']}" if SETTINGS["locomo"]["file"] else ""
+_SAID = [f"{_LOCOMO}/answers.{BASE}.jsonl", *expand(f"{_LOCOMO}/rows.{{reader}}.{BASE}.jsonl", reader=["base", "recite"])]
+_BY = [f"{_LOCOMO}/ask_locomo.{BASE}.json", *expand(f"{_LOCOMO}/rows.{{reader}}.{BASE}.json", reader=["base", "recite"])]
+VOTERS = ["strict", "lenient", *(["endpoint"] if SETTINGS["judges"]["endpoint"]["url"] else [])]
 
 
 rule make_standin:
@@ -115,8 +118,8 @@ rule rows_locomo:
 rule score_locomo:
     input:
         standin=_STANDIN,
-        asked=f"{_LOCOMO}/ask_locomo.{BASE}.json",
-        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+        asked=_BY,
+        answers=_SAID,
     output:
         f"{_LOCOMO}/locomo.{BASE}.json",
     log:
@@ -169,8 +172,10 @@ rule judge_locomo:
         standin=_STANDIN,
         fitted=f"{_LOCOMO}/judge.json",
         judge=f"data/generated/{PROFILE}/judge.lexical.json",
-        asked=f"{_LOCOMO}/ask_locomo.{BASE}.json",
-        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+        asked=_BY,
+        answers=_SAID,
+        votes=expand(f"{_LOCOMO}/judge.{{judge}}.{BASE}.json", judge=VOTERS),
+        voted=expand(f"{_LOCOMO}/verdicts.{{judge}}.{BASE}.jsonl", judge=VOTERS),
     output:
         result=f"{_LOCOMO}/judged.{BASE}.json",
         verdicts=f"{_LOCOMO}/verdicts.{BASE}.jsonl",
@@ -187,18 +192,19 @@ rule judge_locomo:
         options=f"--config {CONFIG} {LOCOMO_FILES}".rstrip(),
     message:
         "python code/steps/judge_locomo.py {params.options} --stand-in {input.standin} --fitted {input.fitted} --judge {input.judge}"
-        " --asked {input.asked} --answers {input.answers} --out {output.result} --verdicts {output.verdicts}"
+        " --asked {input.asked} --answers {input.answers} --votes {input.votes} --out {output.result} --verdicts {output.verdicts}"
     shell:
         "python code/steps/judge_locomo.py {params.options} --stand-in {input.standin} --fitted {input.fitted} --judge {input.judge}"
-        " --asked {input.asked} --answers {input.answers} --out {output.result} --verdicts {output.verdicts} > {log} 2>&1"
+        " --asked {input.asked} --answers {input.answers} --votes {input.votes} --out {output.result} --verdicts {output.verdicts}"
+        " > {log} 2>&1"
 
 
 rule ask_judge:
     input:
         model=MODEL,
         standin=_STANDIN,
-        asked=f"{_LOCOMO}/ask_locomo.{BASE}.json",
-        answers=f"{_LOCOMO}/answers.{BASE}.jsonl",
+        asked=_BY,
+        answers=_SAID,
     output:
         result=f"{_LOCOMO}/judge.{{judge}}.{BASE}.json",
         verdicts=f"{_LOCOMO}/verdicts.{{judge}}.{BASE}.jsonl",
@@ -247,3 +253,31 @@ rule sweep_locomo:
     shell:
         "python code/steps/sweep_locomo.py {params.options} --sweep {input.sweep} --stand-in {input.standin} --out {output}"
         " > {log} 2>&1"
+
+
+rule judge_layered:
+    input:
+        users=USERS,
+        encoder=f"models/{ENCODER}/loci_model.json",
+        answers=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
+        fitted=f"{_LOCOMO}/judge.json",
+        judge=f"data/generated/{PROFILE}/judge.lexical.json",
+    output:
+        f"{LAYERED}/judged.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/judge_layered.log",
+    benchmark:
+        f"{OUT}/benchmarks/judge_layered.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(2500),
+    params:
+        code=code_of("judge_layered.py"),
+        settings=settings_of("base", "encoder", "people", "matrix", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/judge_layered.py {params.options} --users {input.users} --answers {input.answers} --fitted {input.fitted}"
+        " --judge {input.judge} --out {output}"
+    shell:
+        "python code/steps/judge_layered.py {params.options} --users {input.users} --answers {input.answers} --fitted {input.fitted}"
+        " --judge {input.judge} --out {output} > {log} 2>&1"

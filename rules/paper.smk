@@ -19,6 +19,8 @@ rule collect_ledger:
         f"{OUT}/locomo/locomo.{BASE}.json",
         f"{OUT}/locomo/judge.json",
         f"{OUT}/locomo/judged.{BASE}.json",
+        expand(f"{OUT}/locomo/judge.{{judge}}.{BASE}.json", judge=VOTERS),
+        f"{OUT}/layered/judged.{BASE}.json",
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
