@@ -36,9 +36,9 @@ def of_observations(said: Sequence[str]) -> list[Sentence]:
 
 
 def of_triplets(found: Iterable[Triplet]) -> list[Sentence]:
-    """Subject and relation as a trigger, the object behind it; the latest object of a subject and relation stands. A beginning
-    that all share makes triggers as long as the shortest address."""
-    kept = [one for one in found if one.subject and one.object]
+    """Subject and relation as a trigger, the object behind it; the latest object of a subject and relation stands; what does
+    not hold is left out. A beginning that all share makes triggers as long as the shortest address."""
+    kept = [one for one in found if one.polarity == "yes" and one.subject and one.object]
     latest = {f"{_SAID} {one.subject} {one.relation.replace('_', ' ')}": one.object for one in kept}
     return [Sentence(trigger, answer, ".") for trigger, answer in latest.items()]
 
