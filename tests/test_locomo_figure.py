@@ -23,7 +23,18 @@ def ledger_of(folder, source: str, **more: dict) -> Ledger:
         found |= {f"{source}.{name}.id{category}.f1": entry(0.1 * category) for category in (1, 2, 3, 4, 5)}
         found |= {f"{source}.{name}.f1": entry(0.1 + 0.1 * at), f"{source}.{name}.prompt_tokens": entry(100.0 * (at + 1))}
         found |= {f"{source}.{name}.judged": entry(0.2), f"{source}.{name}.judged_corrected": entry(0.111 * (at + 1))}
-    found |= {f"{judge}.lexical.right.{kind}": entry(0.9) for kind in ("framed", "labelled")}
+        found |= {f"{source}.{name}.judged_local_strict_fitted": entry(0.9 - 0.1 * at) | {"unfit": True}}
+        found |= {f"{source}.{name}.risk_at_{share}": entry(0.5 + share / 1000) for share in (10, 50)}
+    found |= {f"{judge}.lexical.right.{kind}": entry(0.9) for kind in ("framed", "labelled", "id1", "short")}
+    found |= {f"{judge}.lexical.wrong.{kind}": entry(0.2) for kind in ("id1", "vague")}
+    for name in ("lexical", "local_strict", "local_strict_fitted"):
+        found |= {f"{judge}.{name}.sensitivity": entry(0.4321)}
+        found |= {f"{judge}.{name}.wrong.{kind}": entry(0.1) for kind in ("specific", "vague")}
+        found |= {f"{judge}.{name}.specificity_{kind}": entry(0.77) for kind in ("specific", "vague")}
+    found |= {f"{judge}.local_strict.auroc": entry(0.4876), f"{source}.tau.f1.lexical": entry(0.6543)}
+    found |= {f"{judge}.layered.kappa": entry(0.9876), f"{judge}.layered.accepts_wrong": entry(0.0123)}
+    found |= {f"{source}.oracle_rows.f1": entry(0.8), f"{source}.oracle_rows.prompt_tokens": entry(90.0)}
+    found |= {f"{source}.oracle_rows.fired": entry(0.95)}
     found |= {f"{judge}.lexical.wrong.{kind}": entry(0.1) for kind in ("specific", "labelled")}
     found |= {f"{judge}.lexical.specificity_{kind}": entry(0.8765) for kind in ("specific", "labelled")}
     found |= {f"{judge}.lexical.sensitivity": entry(0.4321), f"{judge}.lexical.sensitivity_labelled": entry(0.5432)}
@@ -44,6 +55,7 @@ def test_the_figure_draws_what_is_in_the_ledger(tmp_path):
         "right: in a sentence (40)",
         "right: labelled by hand (40)",
         "wrong: specific (40)",
+        "wrong: vague (40)",
         "wrong: labelled by hand (40)",
     ]
     assert "stand-in" not in figure.get_suptitle()
@@ -54,12 +66,31 @@ def test_the_figure_draws_what_is_in_the_ledger(tmp_path):
     assert "stand-in" in step.draw(ledger_of(tmp_path, "standin")).get_suptitle()
 
 
-def test_the_step_writes_the_same_bytes(tmp_path):
+def test_the_figure_of_judges(tmp_path):
+    step = load_step("draw_judges")
+    trust, groups, ranks, risks = step.draw(ledger_of(tmp_path, "locomo")).axes
+    assert len(trust.containers) == 6, "three judges on specific and on vague wrong answers"
+    assert [tick.get_text() for tick in groups.get_xticklabels()] == ["id 1\n40", "1-3\nwords\n40"]
+    lines = {line.get_label(): list(line.get_ydata()) for line in ranks.get_lines()}
+    assert lines == {"no memory": [3, 3, 2, 1], "BM25": [2, 2, 2, 2], "late interaction": [1, 1, 2, 3]}, "gold is in no order"
+    assert len(ranks.patches) == 1, "one column is of an unfit judge"
+    assert {text.get_text() for text in risks.get_legend().get_texts()} == {
+        "no memory", "BM25", "late interaction", "needed facts in the prompt"
+    }  # fmt: skip
+    assert step.ranks_of({"a": {"value": 1}, "b": {"value": 1}, "c": None}) == {"a": 1.5, "b": 1.5}
+    assert "stand-in" in step.draw(ledger_of(tmp_path, "standin")).get_suptitle()
+    (tmp_path / "none.json").write_text(json.dumps({"schema": 1, "ledger": {}}))
+    with pytest.raises(UserError, match="holds no judged answers"):
+        step.draw(Ledger(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize("figure", ["draw_locomo", "draw_judges"])
+def test_the_step_writes_the_same_bytes(figure, tmp_path):
     ledger_of(tmp_path, "locomo")
     written = []
     for name in ("one", "two"):
         out = [str(tmp_path / f"{name}.{kind}") for kind in ("pdf", "png")]
-        load_step("draw_locomo").main(["--ledger", str(tmp_path / "summary.json"), "--out", *out])
+        load_step(figure).main(["--ledger", str(tmp_path / "summary.json"), "--out", *out])
         written.append([(tmp_path / f"{name}.{kind}").read_bytes() for kind in ("pdf", "png")])
     assert written[0] == written[1]
 
@@ -74,6 +105,11 @@ def test_an_empty_ledger_is_named(tmp_path):
 def test_the_sentences_hold_the_numbers(tmp_path):
     text = "\n".join(locomo_block(ledger_of(tmp_path, "locomo")))
     for value in (
+        "AUROC 0.49",
+        "rows of tested questions (oracle) 0.80",
+        "rows of tested questions (oracle) 0.95",
+        "the lexical judge 0.65",
+        "0.988",
         "BM25 0.300 [0.250, 0.350]",
         "0.432",
         "0.543 [0.493, 0.593]",

@@ -33,6 +33,15 @@ _LOOK = {
     "rows_random": ("random rows, equal norm (control)", "#999999", "P"),
     "rows_donor": ("another user's rows (control)", "#666666", "d"),
     "prior": ("question-only prior (control)", "#444444", "_"),
+    "rows_observed": ("rows, observations", "#0072B2", "H"),
+    "rows_extracted": ("rows, our extraction", "#56B4E9", "H"),
+    "rows_observed_donor": ("rows, another conversation's (control)", "#666666", "H"),
+    "recite": ("reciting reader alone (control)", "#999999", "o"),
+    "recite_rows_observed": ("reciting, rows, observations", "#D55E00", "p"),
+    "recite_rows_extracted": ("reciting, rows, our extraction", "#E69F00", "p"),
+    "recite_rows_observed_donor": ("reciting, another conversation's (control)", "#666666", "p"),
+    "recite_gold": ("reciting, cited turns (oracle)", "#555555", "*"),
+    "oracle_rows": ("rows of tested questions (oracle)", "#000000", "P"),
 }
 COLUMN_WIDTH = 3.5  # inches, one column
 PAGE_WIDTH = 7.2
