@@ -51,14 +51,18 @@ def source_of(ledger: Ledger) -> tuple[str, str]:
 def draw(ledger: Ledger):
     """Four panels, every point an entry of the ledger or the rank of one."""
     source, prefix = source_of(ledger)
-    figure, ((trust, groups), (ranks, risks)) = plt.subplots(2, 2, figsize=(PAGE_WIDTH, 6))
+    figure, ((trust, groups), (ranks, risks)) = plt.subplots(2, 2, figsize=(PAGE_WIDTH, 6.6))
     draw_trust(trust, ledger, prefix)
     draw_groups(groups, ledger, prefix)
     draw_ranks(ranks, ledger, source)
     draw_risks(risks, ledger, source)
     about = "LOCOMO" if source == "locomo" else "the stand-in for LOCOMO"
     figure.suptitle(f"Judges of {about}, and what they do to an order (95 % intervals over conversations)", fontsize=7.5)
-    figure.tight_layout()
+    handles, labels = ranks.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, fontsize=5, ncols=4, loc="lower center", title="memories in the panel of places", title_fontsize=5.5
+    )
+    figure.tight_layout(rect=(0, 0.09, 1, 1))
     return figure
 
 
@@ -82,7 +86,7 @@ def draw_trust(axes, ledger: Ledger, prefix: str) -> None:
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.7)
     axes.axvline(0.2, color="#999999", linewidth=0.7, linestyle=":")
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), ylabel="right answers accepted, mean of kinds")
-    axes.set_xlabel("wrong answers accepted: specific (filled), vague (hollow)\nunfit for claims right of the dotted line")
+    axes.set_xlabel("wrong ones accepted: specific (filled), vague (hollow)\nright of the dotted line: unfit", fontsize=6.5)
     axes.legend(fontsize=5, loc="lower right")
 
 
@@ -100,7 +104,7 @@ def draw_groups(axes, ledger: Ledger, prefix: str) -> None:
     axes.set(
         ylim=(-0.03, 1.03),
         ylabel="share that the lexical judge accepts",
-        xlabel="category, length of the answer, n of right ones",
+        xlabel="category; length; n of right ones",
     )
     axes.legend(fontsize=6, loc="center right", title="answers that are", title_fontsize=6)
 
@@ -121,7 +125,6 @@ def draw_ranks(axes, ledger: Ledger, source: str) -> None:
     axes.invert_yaxis()
     axes.set(ylabel=f"place among {len(memories)} memories", xlabel="who scores (shaded: unfit for claims)")
     axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.legend(fontsize=4.2, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def ranks_of(entries: dict[str, dict | None]) -> dict[str, float]:
@@ -145,8 +148,8 @@ def draw_risks(axes, ledger: Ledger, source: str) -> None:
             style = look_of(name) | {"label": name_of(name), "markersize": 3, "elinewidth": 0.5, "linewidth": 0.8}
             entries = [found[share] for share in shares]
             axes.errorbar(shares, [one["value"] for one in entries], yerr=whiskers(entries), **style)
-    axes.set(xlabel="% of all questions answered, the surest first", ylabel="risk: 1 - official score, categories 1 to 5")
-    axes.legend(fontsize=5)
+    axes.set(xlabel="% of questions answered, the surest first", ylabel="risk: 1 - official score, all five", ylim=(0, 1.03))
+    axes.legend(fontsize=5, loc="lower right")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
