@@ -92,7 +92,7 @@ def told(request):
 
 
 def test_the_registry():
-    rows = "none gold all recent bm25 bm25w dense hybrid late managed managed_graph episodic ppr managed_llm"
+    rows = "none gold all recent bm25 bm25w distilled dense hybrid late managed managed_graph episodic ppr managed_llm"
     assert " ".join(TEXT_MEMORIES) == rows
     assert " ".join(NEEDS_ENCODER) == "dense hybrid late managed managed_graph episodic ppr managed_llm"
 

@@ -87,10 +87,15 @@ class DistilledStore:
         with self._guarded():
             self._file = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
             self._file.execute("PRAGMA journal_mode=WAL")
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Bring an open file to this schema, each step in a transaction of its own."""
+        with self._guarded():
             found = self._file.execute("PRAGMA user_version").fetchone()[0]
             if found > SCHEMA:
                 self._file.close()
-                raise UserError(path, f"has schema {found}, this is {SCHEMA}", "open it with a newer Loci")
+                raise UserError(self._path, f"has schema {found}, this is {SCHEMA}", "open it with a newer Loci")
             if found and (fault := self._file.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(fault)  # a file that was cut opens, and would fail at whatever is missing
             for version in range(found, SCHEMA):
@@ -201,6 +206,25 @@ class DistilledStore:
         with self._change() as file:
             gone = file.execute("DELETE FROM message WHERE distilled = 1 AND said != '' AND said < ?", (before,)).rowcount
             return gone + file.execute("DELETE FROM distillation WHERE archived = 1 AND made < ?", (before,)).rowcount
+
+    def delete_archived(self) -> int:
+        """Delete what is archived, for those who do not want an archive; how many."""
+        with self._change() as file:
+            return file.execute("DELETE FROM distillation WHERE archived = 1").rowcount
+
+    def as_bytes(self) -> bytes:
+        """The whole store as the content of a file; the same changes give the same bytes."""
+        with self._guarded():
+            return self._file.serialize()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "DistilledStore":
+        """A store in memory with this content; changes to it change nothing else."""
+        store = cls(":memory:")
+        with store._guarded():
+            store._file.deserialize(content)
+        store._migrate()
+        return store
 
     @property
     def nbytes(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from loci.errors import UserError
 from loci.memories.dense import DenseMemory
+from loci.memories.distilled import DistilledMemory
 from loci.memories.episodic import EpisodicMemory
 from loci.memories.hybrid import HybridMemory
 from loci.memories.late import LateMemory
@@ -24,6 +25,7 @@ _PLAIN: dict[str, Callable[[int], TextMemory]] = {
     "recent": RecentMemory,
     "bm25": Bm25Memory,
     "bm25w": Bm25WindowMemory,
+    "distilled": DistilledMemory,
 }
 _ENCODED: dict[str, Callable[[Encoder, int], TextMemory]] = {
     "dense": DenseMemory,
