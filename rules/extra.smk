@@ -28,6 +28,7 @@ rule benchmarks:
         f"{OUT}/bench/pretrain.json",
         f"{OUT}/bench/products.json",
         f"{OUT}/bench/side_reader.json",
+        f"{OUT}/bench/distilled_recall.json",
 
 
 rule sweep_rows:
@@ -430,3 +431,21 @@ rule bench_products:
         "python benchmarks/products.py {params.options} --out {output}"
     shell:
         "python benchmarks/products.py {params.options} --out {output} > {log} 2>&1"
+
+
+rule bench_distilled:
+    output:
+        f"{OUT}/bench/distilled_recall.json",
+    log:
+        f"logs/{PROFILE}/bench_distilled.log",
+    benchmark:
+        f"{OUT}/benchmarks/bench_distilled.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_hash(Path(workflow.basedir) / "benchmarks" / "distilled_recall.py"),
+    message:
+        "python benchmarks/distilled_recall.py --out {output}"
+    shell:
+        "python benchmarks/distilled_recall.py --out {output} > {log} 2>&1"

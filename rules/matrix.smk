@@ -217,3 +217,23 @@ rule score_growth:
     shell:
         "python code/steps/score_growth.py {params.options} --users {input.users} --answers {input.answers} --out {output}"
         " > {log} 2>&1"
+
+
+rule ablate_distilled:
+    output:
+        f"{OUT}/matrix/distilled.json",
+    log:
+        f"logs/{PROFILE}/ablate_distilled.log",
+    benchmark:
+        f"{OUT}/benchmarks/ablate_distilled.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("ablate_distilled.py"),
+        settings=settings_of("distilled"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/ablate_distilled.py {params.options} --out {output}"
+    shell:
+        "python code/steps/ablate_distilled.py {params.options} --out {output} > {log} 2>&1"

@@ -5,6 +5,7 @@ rule collect_ledger:
     input:
         f"{OUT}/matrix/matrix.{BASE}.json",
         expand(f"{OUT}/matrix/recall.{{write}}.json", write=["facts", "dialogue"]),
+        f"{OUT}/matrix/distilled.json",
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",

@@ -52,6 +52,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "bench_pretrain",
     "bench_products",
     "bench_side_reader",
+    "bench_distilled",
 )
 
 

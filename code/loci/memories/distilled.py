@@ -5,14 +5,14 @@ that fits. Where that is less than was asked for, what holds according to the li
 `assembled` puts a whole prompt together instead, at a budget of words, as an assistant that works on for months would have it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from loci.memories.base import Note, Query, Recall
 from loci.memories.distilled_store import DistilledStore, Message
-from loci.memories.distiller import flat_log, four_sections, lines_again, lines_of
+from loci.memories.distiller import Line, flat_log, four_sections, lines_again, lines_of
 from loci.memories.lexical import STOP_WORDS, words
 from loci.memories.text_trace import TextMemory, TextTrace
 
@@ -98,7 +98,7 @@ class opened:
 
 def distil(store: DistilledStore, segment: Sequence[Message], how: How) -> None:
     """A distillation of a segment that the store has, and another of the live ones where there are enough."""
-    write, made = four_sections if how.sections else flat_log, segment[-1].said
+    write, made = writer_of(how), segment[-1].said
     text = write(lines_of(segment, how.annotate), how.words)
     store.distil([one.key for one in segment], text, made)
     live = store.distillations()
@@ -108,20 +108,25 @@ def distil(store: DistilledStore, segment: Sequence[Message], how: How) -> None:
             store.delete_archived()
 
 
+def writer_of(how: How) -> Callable[[Sequence[Line], int], str]:
+    """What makes a text of so many words out of lines."""
+    return four_sections if how.sections else flat_log
+
+
 def assembled(store: DistilledStore, query: str, budget: int, how: How) -> str:
-    """A prompt's memory of at most `budget` words: the live distillations, what recall finds, the latest messages."""
+    """A prompt's memory of at most `budget` words: what the live distillations say, cut to their share by the rules that made
+    them; what recall finds; the latest messages."""
     room = [int(share * budget) for share in how.shares]
-    parts = [_newest([row for one in store.distillations() for row in one.text.splitlines()], room[0])]
+    distilled = writer_of(how)(lines_again(one.text for one in store.distillations()), room[0]).splitlines()
     messages = [f"{one.role}: {one.text}" if one.role else one.text for one in store.messages()]
     latest = _newest(messages, room[1])
-    left = budget - sum(map(_length, parts[0])) - sum(map(_length, latest))
+    left = budget - sum(map(_length, distilled)) - sum(map(_length, latest))
     found = []
     for hit in store.recall(query, 20, STOP_WORDS):
-        row = " ".join(hit.text.split())
-        if row not in found and _length(row) <= left:
-            found.append(row)
-            left -= _length(row)
-    return "\n".join([*parts[0], *found, *latest])
+        if hit.preview not in found and _length(hit.preview) <= left:
+            found.append(hit.preview)
+            left -= _length(hit.preview)
+    return "\n".join([*distilled, *found, *latest])
 
 
 def told_in(notes: Sequence[Note], sentence: str) -> Note | None:

@@ -43,6 +43,7 @@ _MIGRATIONS = (  # schema n is reached by running the first n
 )
 SCHEMA = len(_MIGRATIONS)
 _REMEDY = "restore it from a copy, or give another path to begin anew"
+_PREVIEW = 48  # tokens of a preview
 _WORD = re.compile(r"\w+")
 
 
@@ -72,11 +73,13 @@ class Distillation:
 
 @dataclass(frozen=True)
 class Hit:
-    """One row that recall found: a message (its key) or a distillation (its id), and its text."""
+    """One row that recall found: a message (its key) or a distillation (its id), its text, and what of it fits the query:
+    the text as one line, or some words of a longer one."""
 
     kind: str
     key: str
     text: str
+    preview: str
 
 
 class DistilledStore:
@@ -187,12 +190,14 @@ class DistilledStore:
             found = []
             for table, key in (("message", "key"), ("distillation", "id")):
                 with self._guarded():
+                    snippet = f"snippet({table}_words, 0, '', '', '...', {_PREVIEW})"
                     rows = self._file.execute(
-                        f"SELECT t.{key}, t.text FROM {table}_words JOIN {table} t ON t.id = {table}_words.rowid"
+                        f"SELECT t.{key}, t.text, {snippet} FROM {table}_words JOIN {table} t ON t.id = {table}_words.rowid"
                         f" WHERE {table}_words MATCH ? ORDER BY bm25({table}_words), t.id DESC LIMIT ?",
                         (match, k),
                     ).fetchall()
-                found += [(place, Hit(table, str(name), text)) for place, (name, text) in enumerate(rows)]
+                for place, (name, text, preview) in enumerate(rows):
+                    found.append((place, Hit(table, str(name), text, " ".join(preview.split()))))
             for _, hit in sorted(found, key=lambda one: one[0]):
                 hits.setdefault((hit.kind, hit.key), hit)
             if len(hits) >= k:

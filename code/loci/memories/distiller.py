@@ -43,7 +43,8 @@ class Line:
 
     @property
     def words(self) -> int:
-        return len(self.text.split()) + 1
+        """As it is shown: a dash, the day where there is one, the text."""
+        return len(self.text.split()) + 1 + bool(self.day)
 
 
 def lines_of(messages: Iterable[Message], annotate: bool = True) -> list[Line]:
