@@ -102,7 +102,7 @@ rule draw_from_scratch:
     params:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
     wildcard_constraints:
-        figure="pretrain|windowed|extraction|locomo|judges",
+        figure="pretrain|windowed|extraction|locomo|judges|distilled",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} --out {output.pdf} {output.png}"
     shell:

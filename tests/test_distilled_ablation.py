@@ -102,3 +102,27 @@ def test_recall_is_timed(tmp_path):
     assert found["metrics"]["distilled.recall.n1500.bytes"]["value"] > found["metrics"]["distilled.recall.n1000.bytes"]["value"]
     with pytest.raises(UserError, match="are too few to ask about"):
         module.main(["--sizes", "10", "--out", str(tmp_path / "r.json")])
+
+
+def test_the_figure_draws_what_is_in_the_ledger(tmp_path):
+    from loci.bench.ledger import Ledger, write_ledger
+    from loci.bench.style import plt
+
+    step = load_step("draw_distilled")
+    keys = [f"distilled.{name}.b{budget}.{kind}.present" for name in step.LOOK for budget in (100, 20) for kind in step.SETS]
+    keys += [f"distilled.sections.b{budget}.words" for budget in (100, 20)]
+    entries = {
+        key: {"value": at / 100, "low": at / 100, "high": at / 100 + 0.01, "n": 40, "source": "x.json"}
+        for at, key in enumerate(keys)
+    }
+    write_ledger(tmp_path / "summary.json", entries)
+    assert set(step.LOOK) == set(CONDITIONS)
+    panels = step.draw(Ledger(tmp_path / "summary.json")).axes
+    for axes, kind in zip(panels, SETS, strict=True):
+        drawn = [list(container.lines[0].get_ydata()) for container in axes.containers]
+        wanted = [[entries[f"distilled.{name}.b{budget}.{kind}.present"]["value"] for budget in (20, 100)] for name in step.LOOK]
+        assert drawn == wanted
+    plt.close("all")
+    write_ledger(tmp_path / "none.json", {"a.b": {"value": 1, "n": 1, "source": "x.json"}})
+    with pytest.raises(UserError, match="holds no ablation of distilled text"):
+        step.draw(Ledger(tmp_path / "none.json"))
