@@ -425,23 +425,35 @@ rule cloze_windowed:
 
 
 # Triplets in a zone in front of the frozen base model, asked what the layered conditions are asked.
+def _zone_reader(wildcards):
+    """The answering reader's adapter where the zone is read with it attached."""
+    return f"{LAYERED}/reader.answer.{BASE}.s{FIRST}.safetensors" if wildcards.reader else []
+
+
+def _adapter_of(input):
+    return f"--adapter {input.adapter}" if input.adapter else ""
+
+
 rule train_zone:
     input:
         model=MODEL,
+        adapter=_zone_reader,
     output:
-        result=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.json",
-        weights=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.safetensors",
+        result=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.json",
+        weights=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.safetensors",
     log:
-        f"logs/{PROFILE}/train_zone.log",
+        f"logs/{PROFILE}/train_zone.{{reader}}log",
     benchmark:
-        f"{OUT}/benchmarks/train_zone.tsv"
+        f"{OUT}/benchmarks/train_zone.{{reader}}tsv"
+    wildcard_constraints:
+        reader=r"(answer\.)?",
     threads: THREADS
     resources:
         mem_mb=4000,
     params:
         code=code_of("train_zone.py"),
-        settings=settings_of("base", "people", "zone"),
-        options=f"--config {CONFIG} --seed {FIRST}",
+        settings=settings_of("base", "people", "zone", "reader"),
+        options=lambda wildcards, input: f"--config {CONFIG} --seed {FIRST} {_adapter_of(input)}".strip(),
     message:
         "python code/steps/train_zone.py {params.options} --out {output.result} --weights {output.weights}"
     shell:
@@ -452,22 +464,25 @@ rule ask_zone:
     input:
         model=MODEL,
         users=USERS,
-        trained=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.json",
-        weights=f"{OUT}/windowed/zone.{BASE}.s{FIRST}.safetensors",
+        trained=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.json",
+        weights=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.safetensors",
+        adapter=_zone_reader,
     output:
-        result=f"{OUT}/windowed/ask_zone.{BASE}.json",
-        answers=f"{OUT}/windowed/zone.{BASE}.jsonl",
+        result=f"{OUT}/windowed/ask_zone.{{reader}}{BASE}.json",
+        answers=f"{OUT}/windowed/zone.{{reader}}{BASE}.jsonl",
     log:
-        f"logs/{PROFILE}/ask_zone.log",
+        f"logs/{PROFILE}/ask_zone.{{reader}}log",
     benchmark:
-        f"{OUT}/benchmarks/ask_zone.tsv"
+        f"{OUT}/benchmarks/ask_zone.{{reader}}tsv"
+    wildcard_constraints:
+        reader=r"(answer\.)?",
     threads: THREADS
     resources:
         mem_mb=3500,
     params:
         code=code_of("ask_zone.py"),
-        settings=settings_of("base", "people", "matrix", "layered", "engram"),
-        options=f"--config {CONFIG}",
+        settings=settings_of("base", "people", "matrix", "layered", "engram", "reader"),
+        options=lambda wildcards, input: f"--config {CONFIG} {_adapter_of(input)}".strip(),
     message:
         "python code/steps/ask_zone.py {params.options} --users {input.users} --trained {input.trained}"
         " --out {output.result} --answers {output.answers}"
@@ -479,7 +494,7 @@ rule ask_zone:
 rule score_zone:
     input:
         users=USERS,
-        answers=f"{OUT}/windowed/zone.{BASE}.jsonl",
+        answers=[f"{OUT}/windowed/zone.{BASE}.jsonl", f"{OUT}/windowed/zone.answer.{BASE}.jsonl"],
         beside=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=["base", "answer", "recite"]),
     output:
         f"{OUT}/windowed/zone.{BASE}.json",

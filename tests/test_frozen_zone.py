@@ -185,6 +185,20 @@ def test_the_steps_from_training_to_scores(tiny_root, tmp_path):
     }
     assert metrics["layered.t_minus_c.tiny.direct.exact"]["value"] == metrics["layered.t.tiny.direct.exact"]["value"]
     assert metrics["layered.t.tiny.prompt_tokens"]["value"] > read_result(tmp_path / "a.json")["items"][0]["positions"] / 2
+    adapter = ["--adapter", str(tmp_path / "reader.safetensors")]
+    taught = ["--reader", "answer", "--out", str(tmp_path / "r.json"), *adapter]
+    load_step("train_reader").main([*common, *model, *taught])
+    with pytest.raises(UserError, match="was trained with another reader, or none"):
+        load_step("ask_zone").main([*ask, *adapter])
+    out2 = [str(tmp_path / name) for name in ("z2.json", "z2.safetensors", "a2.json", "a2.jsonl")]
+    load_step("train_zone").main([*common, *model, *adapter, "--out", out2[0], "--weights", out2[1]])
+    read_with = [*common, *users, *model, *adapter, "--trained", out2[0], "--out", out2[2], "--answers", out2[3]]
+    load_step("ask_zone").main(read_with)
+    assert {one["memory"] for one in read_jsonl(out2[3], "")} == {"ta", "tas"}
+    at = score.index("--beside")
+    load_step("score_zone").main([*score[:at], out2[3], *score[at:]])
+    metrics = read_result(tmp_path / "s.json")["metrics"]
+    assert {"layered.ta_minus_tas.tiny.direct.exact", "layered.ta_minus_t.tiny.direct.exact"} <= metrics.keys()
     (tmp_path / "z.safetensors").write_bytes(b"other")
     with pytest.raises(UserError, match=r"z\.safetensors: missing or not the weights that the result names"):
         load_step("ask_zone").main(ask)

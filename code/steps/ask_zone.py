@@ -17,6 +17,7 @@ from loci.bench.zone_asking import answers
 from loci.bench.zone_training import layers_of
 from loci.config import load_config
 from loci.errors import UserError, run_step
+from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base, use_threads
 from loci.models.checkpoints import weights_beside
 from loci.models.engram import EngramSpec, Graft
@@ -33,6 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--users", type=Path, default=GENERATED / "people.json", help="users made by make_people.py (JSON)")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument("--adapter", type=Path, help="the reader that was attached in training (safetensors); none: the base")
     parser.add_argument("--trained", type=Path, required=True, default=argparse.SUPPRESS, help="by train_zone.py (JSON)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
@@ -41,7 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    inputs = {"users": args.users, "trained": args.trained}
+    inputs = {"users": args.users, "trained": args.trained} | ({"adapter": args.adapter} if args.adapter else {})
     provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
     use_threads(settings["threads"])
@@ -53,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             args.trained, f"is of base {record['config']['base']['name']}, not {base.name}", "train it with this profile"
         )
+    if record["config"].get("adapter") != (sha256_file(args.adapter) if args.adapter else None):
+        raise UserError(args.trained, "was trained with another reader, or none", "give the adapter that train_zone.py was given")
+    if args.adapter:
+        slot = LoraSlot(base, LoraSpec(settings["reader"]["rank"], settings["reader"]["targets"]))
+        slot.put(slot.load(args.adapter))
+    own, other = ("ta", "tas") if args.adapter else ("t", "ts")
     zone = FrozenZone(base.model.get_input_embeddings(), record["config"]["zone"]["longest"]).requires_grad_(False)
     zone.load_state_dict(load_file(weights))
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
@@ -66,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if part is None:
             start, found, positions = time.perf_counter(), [], 0
             questions = asked_questions(user, everybody, settings, layered["questions"])
-            for name, owner in (("t", user), ("ts", donor[user.uid])):
+            for name, owner in ((own, user), (other, donor[user.uid])):
                 with torch.no_grad():
                     layers = layers_of(zone, base, owner.final_facts())
                 positions = positions or layers[0][0].shape[2]

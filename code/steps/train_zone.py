@@ -17,6 +17,7 @@ from loci.bench.pupils import iter_pupils
 from loci.bench.zone_training import ZoneSettings, loss_of, step_of, train_zone
 from loci.config import load_config
 from loci.errors import run_step
+from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base, use_threads
 from loci.models.frozen_zone import FrozenZone
 from loci.progress import watching
@@ -32,6 +33,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
+    parser.add_argument(
+        "--adapter", type=Path, help="a reader that stays attached, by train_reader.py (safetensors); none: the base"
+    )
     parser.add_argument("--seed", type=int, default=0, help="redraws lessons, their order and initial weights (integer)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--weights", type=Path, required=True, default=argparse.SUPPRESS, help="encoder to write (safetensors)")
@@ -40,16 +44,21 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    provenance = Provenance(Path(__file__), {})
+    inputs = {"adapter": args.adapter} if args.adapter else {}
+    provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
     use_threads(settings["threads"])
     how, people = ZoneSettings(**settings["zone"]), settings["people"]
     base = load_base(settings["base"]["name"], args.model)
+    if args.adapter:
+        slot = LoraSlot(base, LoraSpec(settings["reader"]["rank"], settings["reader"]["targets"]))
+        slot.put(slot.load(args.adapter))
     pupils = list(iter_pupils(range(how.users), people["seed"]))
     watched = list(iter_users("personal", "dev", range(min(WATCHED, people["dev"])), people["seed"]))
     torch.manual_seed(args.seed)
     zone = FrozenZone(base.model.get_input_embeddings(), how.longest)
     relevant = {name: settings[name] for name in ("base", "people", "zone")}
+    relevant |= {name: sha256_file(path) for name, path in inputs.items()}
     shards = Shards(Path(__file__), {**relevant, "seed": args.seed, "model": base.model_sha256}, args.out.parent / "work")
     started = time.perf_counter()
     with watching("zone", "step") as watch:
