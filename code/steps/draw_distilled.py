@@ -60,7 +60,7 @@ def draw(ledger: Ledger):
                 places, [one["value"] for one in entries], yerr=whiskers(entries), linestyle="none", label=label, **style
             )
         n = ledger[f"distilled.sections.b{budgets[0]}.{kind}.present"]["n"]
-        axes.set_title(f"{title} (n = {n:,})", fontsize=6.5)
+        axes.set_title(f"{title}\nn = {n:,}", fontsize=6.5)
         axes.set_xticks(range(len(budgets)), [f"{budget:,}" for budget in budgets])
         axes.set(xlabel="words of the prompt", ylim=(-0.03, 1.03))
     panels[0].set_ylabel("an accepted answer stands in it")

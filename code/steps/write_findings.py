@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from loci.bench.distilled_findings import distilled_block
 from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
 from loci.bench.locomo_findings import locomo_block
@@ -184,7 +185,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     ledger = Ledger(args.ledger)
     parts = [matrix_block, text_block, contrast_block, layered_block, density_block]
     findings = [line for part in parts for line in part(ledger, args.base)]
-    findings += [*growth_block(ledger, args.base), *scratch_block(ledger, args.base), *locomo_block(ledger), *speed_block(ledger)]
+    findings += [
+        *growth_block(ledger, args.base),
+        *scratch_block(ledger, args.base),
+        *locomo_block(ledger),
+        *distilled_block(ledger),
+        *speed_block(ledger),
+    ]
     replace_block(args.readme, "findings", findings)
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
     print(f"{args.readme}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
