@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from loci.bench.judging import UNFIT
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
@@ -83,8 +84,8 @@ def draw_trust(axes, ledger: Ledger, prefix: str) -> None:
                 label=label if face != "none" else None,
                 **style,
             )
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.7)
-    axes.axvline(0.2, color="#999999", linewidth=0.7, linestyle=":")
+    axes.axline((0, 0), slope=1, color="#999999", linewidth=0.7)
+    axes.axvline(1 - UNFIT, color="#999999", linewidth=0.7, linestyle=":")
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), ylabel="right answers accepted, mean of kinds")
     axes.set_xlabel("wrong ones accepted: specific (filled), vague (hollow)\nright of the dotted line: unfit", fontsize=6.5)
     axes.legend(fontsize=5, loc="lower right")
