@@ -16,7 +16,7 @@ from loci.bench.clusters import pooled
 from loci.bench.judging import corrected, kappa
 from loci.bench.lexical_judge import LexicalJudge, features_of
 from loci.bench.locomo_asked import answers_about
-from loci.bench.locomo_metrics import gold_recall, official
+from loci.bench.locomo_metrics import declines, gold_recall, official
 from loci.bench.rankings import tau_entries
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -177,6 +177,7 @@ def scores_of(
             continue
         item = (question.conversation, question.id)
         out["f1"][memory][item] = official(question.category, one["prediction"], question.answer)
+        out["answered"][memory][item] = float(not declines(one["prediction"]))  # control: right or wrong, but not declined
         out["gold_recall"][memory][item] = gold_recall(one["prediction"], question.answer)
         for judge, verdicts in votes.items():
             out[judge][memory][item] = float(bool(verdicts[memory, question.id]))

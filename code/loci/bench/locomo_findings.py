@@ -99,7 +99,9 @@ def _orders(ledger: Ledger) -> list[str]:
     pairs = {
         "f1.lexical": "official F1 and the lexical judge",
         "f1.gold_recall": "official F1 and gold words held",
+        "f1.answered": "official F1 and answering at all, right or wrong (control)",
         "f1.local_strict_fitted": "official F1 and the strict 135M judge (unfit)",
+        "answered.local_strict_fitted": "answering at all and that judge",
         "f1.f1": "official F1 of four conversations and of the other four",
         "lexical.lexical": "the lexical judge, likewise",
     }
