@@ -181,6 +181,16 @@ def test_no_figure_script_draws_a_typed_number():
                 assert not [part.value for part in numbers if isinstance(part.value, int | float)], f"{path.name}:{node.lineno}"
 
 
+def test_promote_withholds_what_is_not_ours_to_give():
+    step = load_step("promote")
+    records = [{"memory": "oracle_rows", "qid": "q", "prediction": "her gold"}, {"memory": "rows_observed", "prediction": "mine"}]
+    content = "".join(json.dumps(one) + "\n" for one in records).encode()
+    kept = [json.loads(line) for line in step.shown(content).decode().splitlines()]
+    assert "prediction" not in kept[0] and len(kept[0]["prediction_sha256"]) == 64 and kept[1] == records[1]
+    verdicts = b'{"memory": "oracle_rows", "accepted": true}\n'
+    assert step.shown(verdicts) == verdicts and step.shown(b"as it is\n") == b"as it is\n"
+
+
 def test_promote_copies_results_compresses_answers_and_rebuilds_the_ledger(tmp_path):
     fresh, reference = tmp_path / "fresh", tmp_path / "reference"
     write_json(fresh / "matrix" / "matrix.tiny.json", made({"matrix.rows.tiny.statement.exact": entry(0.5)}))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import MaxNLocator
+
 from loci.bench.judging import UNFIT
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, look_of, name_of, ordered, plt, save, use_style, whiskers
@@ -123,6 +125,7 @@ def draw_ranks(axes, ledger: Ledger, source: str) -> None:
         if any((ledger.get(f"{source}.{name}.{column}") or {}).get("unfit") for name in memories):
             axes.axvspan(at - 0.4, at + 0.4, color="#DDDDDD", zorder=0)
     axes.set_xticks(range(len(columns)), [COLUMNS[column] for column in columns], fontsize=5.5)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.invert_yaxis()
     axes.set(ylabel=f"place among {len(memories)} memories", xlabel="who scores (shaded: unfit for claims)")
     axes.set_xlim(-0.5, len(columns) - 0.5)
@@ -150,7 +153,7 @@ def draw_risks(axes, ledger: Ledger, source: str) -> None:
             entries = [found[share] for share in shares]
             axes.errorbar(shares, [one["value"] for one in entries], yerr=whiskers(entries), **style)
     axes.set(xlabel="% of questions answered, the surest first", ylabel="risk: 1 - official score, all five", ylim=(0, 1.03))
-    axes.legend(fontsize=5, loc="lower right")
+    axes.legend(fontsize=5, loc="center right", bbox_to_anchor=(1, 0.4))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,6 +6,7 @@ the reference anew; promoting one part replaces what is fresh in it and keeps th
 
 import argparse
 import gzip
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,12 @@ from loci.config import load_profile
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
-from loci.results import SCHEMA, read_json, read_result, write_bytes, write_json
+from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
 
 _RESULT_FOLDERS = (
     "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "bench", "sweeps",
 )  # fmt: skip
+_WITHHELD = ("oracle_rows",)
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "sweep_rows",
     "sweep_reader",
@@ -72,10 +74,22 @@ def fresh_files(source: Path, parts: Sequence[str]) -> list[Path]:
     return files
 
 
+def shown(content: bytes) -> bytes:
+    """Raw answers without those that are LOCOMO's text: of memories that were written from its gold answers, which are not
+    Loci's to give away, the hash of what they say stands in its place. Everything else byte for byte."""
+    if not any(f'"{name}"'.encode() in content for name in _WITHHELD):
+        return content
+    records = [json.loads(line) for line in content.decode().splitlines()]
+    for record in records:
+        if record.get("memory") in _WITHHELD and "prediction" in record:
+            record["prediction_sha256"] = sha256_text(record.pop("prediction"))
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+
+
 def promote(path: Path, target: Path) -> None:
     """Copy one file: a result after a check, raw answers as reproducible gzip."""
     if path.suffix == ".jsonl":
-        write_bytes(target.with_suffix(".jsonl.gz"), gzip.compress(path.read_bytes(), mtime=0))
+        write_bytes(target.with_suffix(".jsonl.gz"), gzip.compress(shown(path.read_bytes()), mtime=0))
     else:
         read_result(path)
         write_bytes(target, path.read_bytes())
