@@ -54,17 +54,24 @@ def _capacity(ledger: Ledger) -> list[str]:
 
 
 def _frozen(ledger: Ledger, base: str) -> list[str]:
-    """Triplets before a frozen base: with the user's own against another's, and what else the base can do."""
+    """Triplets before a frozen base, alone and with a reader of facts attached: the user's own, another's, and the difference."""
     kinds = {"direct": "direct", "paraphrase": "unseen wordings", "indirect": "indirect"}
-    if f"layered.t_minus_ts.{base}.direct.exact" not in ledger:
-        return []
-    told = [
-        f"{words} {spread(ledger[f'layered.t.{base}.{kind}.exact'], 2)}, with another's "
-        f"{spread(ledger[f'layered.ts.{base}.{kind}.exact'], 2)}, less a reader with the facts in its prompt "
-        f"{spread(ledger[f'layered.t_minus_golda.{base}.{kind}.exact'], 2)}"
-        for kind, words in kinds.items()
-    ]
-    return [f"- **Triplets in a zone before the frozen {base}**, an encoder taught on other users: {'; '.join(told)}."]
+    readers = {"t": ("ts", "the base alone"), "ta": ("tas", "the base with the answering reader attached")}
+    lines = []
+    for own, (other, words) in readers.items():
+        if f"layered.{own}_minus_{other}.{base}.direct.exact" not in ledger:
+            continue
+        told = [
+            f"{title} {spread(ledger[f'layered.{own}.{base}.{kind}.exact'], 2)}, with another's "
+            f"{spread(ledger[f'layered.{other}.{base}.{kind}.exact'], 2)}, less facts in the prompt "
+            f"{spread(ledger[f'layered.{own}_minus_golda.{base}.{kind}.exact'], 2)}"
+            for kind, title in kinds.items()
+        ]
+        lines.append(
+            f"- **Triplets in a zone before {words}**, an encoder taught on other users, and the answering reader's prompts beside "
+            f"it: {'; '.join(told)}."
+        )
+    return lines
 
 
 def _pretrained(ledger: Ledger) -> list[str]:
