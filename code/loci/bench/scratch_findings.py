@@ -68,8 +68,8 @@ def _frozen(ledger: Ledger, base: str) -> list[str]:
             for kind, title in kinds.items()
         ]
         lines.append(
-            f"- **Triplets in a zone before {words}**, an encoder taught on other users, and the answering reader's prompts beside "
-            f"it: {'; '.join(told)}."
+            f"- **Triplets in a zone before {words}**, an encoder taught on other users, and the answering reader's prompts "
+            f"beside it: {'; '.join(told)}."
         )
     return lines
 
