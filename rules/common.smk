@@ -62,6 +62,16 @@ JUDGE_FILES = " ".join(_NAMED.values())
 COMPARED = SETTINGS["windowed"]["compared"]  # arms that read exams through a window, and seeds
 
 
+def zone_reader(wildcards):
+    """The answering reader's adapter, where a zone of triplets is read with it attached."""
+    return f"{LAYERED}/reader.answer.{BASE}.s{FIRST}.safetensors" if wildcards.reader else []
+
+
+def adapter_option(inputs):
+    """A rule's adapter as an option of its step; nothing where it has none."""
+    return f"--adapter {inputs.adapter}" if inputs.adapter else ""
+
+
 def asked_windowed(kind, arms=(), seeds=COMPARED["seeds"]):
     """Results or raw answers of the compared arms, then of `arms`."""
     return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=seeds)

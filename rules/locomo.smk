@@ -106,7 +106,7 @@ rule rows_locomo:
     params:
         code=code_of("rows_locomo.py"),
         settings=settings_of("base", "encoder", "engram", "write", "reader", "layered", "locomo", "locomo_asked"),
-        options=lambda wildcards, input: f"--config {CONFIG} {_FILE} {'--adapter ' + input.adapter if input.adapter else ''}".strip(),
+        options=lambda wildcards, input: f"--config {CONFIG} {_FILE} {adapter_option(input)}".strip(),
     message:
         "python code/steps/rows_locomo.py {params.options} --reader {wildcards.reader} --stand-in {input.standin} --train {input.train}"
         " --out {output.result} --answers {output.answers}"

@@ -425,19 +425,10 @@ rule cloze_windowed:
 
 
 # Triplets in a zone in front of the frozen base model, asked what the layered conditions are asked.
-def _zone_reader(wildcards):
-    """The answering reader's adapter where the zone is read with it attached."""
-    return f"{LAYERED}/reader.answer.{BASE}.s{FIRST}.safetensors" if wildcards.reader else []
-
-
-def _adapter_of(input):
-    return f"--adapter {input.adapter}" if input.adapter else ""
-
-
 rule train_zone:
     input:
         model=MODEL,
-        adapter=_zone_reader,
+        adapter=zone_reader,
     output:
         result=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.json",
         weights=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.safetensors",
@@ -453,7 +444,7 @@ rule train_zone:
     params:
         code=code_of("train_zone.py"),
         settings=settings_of("base", "people", "zone", "reader"),
-        options=lambda wildcards, input: f"--config {CONFIG} --seed {FIRST} {_adapter_of(input)}".strip(),
+        options=lambda wildcards, input: f"--config {CONFIG} --seed {FIRST} {adapter_option(input)}".strip(),
     message:
         "python code/steps/train_zone.py {params.options} --out {output.result} --weights {output.weights}"
     shell:
@@ -466,7 +457,7 @@ rule ask_zone:
         users=USERS,
         trained=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.json",
         weights=f"{OUT}/windowed/zone.{{reader}}{BASE}.s{FIRST}.safetensors",
-        adapter=_zone_reader,
+        adapter=zone_reader,
     output:
         result=f"{OUT}/windowed/ask_zone.{{reader}}{BASE}.json",
         answers=f"{OUT}/windowed/zone.{{reader}}{BASE}.jsonl",
@@ -482,7 +473,7 @@ rule ask_zone:
     params:
         code=code_of("ask_zone.py"),
         settings=settings_of("base", "people", "matrix", "layered", "engram", "reader"),
-        options=lambda wildcards, input: f"--config {CONFIG} {_adapter_of(input)}".strip(),
+        options=lambda wildcards, input: f"--config {CONFIG} {adapter_option(input)}".strip(),
     message:
         "python code/steps/ask_zone.py {params.options} --users {input.users} --trained {input.trained}"
         " --out {output.result} --answers {output.answers}"
