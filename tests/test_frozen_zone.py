@@ -6,6 +6,7 @@ import random
 import pytest
 import torch
 import yaml
+from fake_encoder import FakeEncoder
 from steps_path import load_step
 
 from loci.bench import zone_training
@@ -16,6 +17,7 @@ from loci.bench.zone_asking import ZoneBeginning, answers, prompt_of
 from loci.bench.zone_training import ZoneSettings, layers_of, loss_of, step_of, train_zone
 from loci.config import load_config
 from loci.errors import UserError
+from loci.models.encoder import Encoder
 from loci.models.engram import EngramSpec, Graft
 from loci.models.frozen_zone import FrozenZone, triplet_ids
 from loci.models.tuning import Example, marked_logits
@@ -146,7 +148,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(llama, pupil, tmp_path, mon
     assert loss_of(zone, llama, *told).requires_grad
 
 
-def test_the_steps_from_training_to_scores(tiny_root, tmp_path):
+def test_the_steps_from_training_to_scores(tiny_root, tmp_path, monkeypatch):
     settings = yaml.safe_load((CONFIG / "smoke.yaml").read_text(encoding="utf-8"))
     settings["layered"] |= {"questions": {"indirect": 2, "paraphrase": 1}}
     settings["people"] |= {"test_users": 2}
@@ -185,6 +187,7 @@ def test_the_steps_from_training_to_scores(tiny_root, tmp_path):
     }
     assert metrics["layered.t_minus_c.tiny.direct.exact"]["value"] == metrics["layered.t.tiny.direct.exact"]["value"]
     assert metrics["layered.t.tiny.prompt_tokens"]["value"] > read_result(tmp_path / "a.json")["items"][0]["positions"] / 2
+    monkeypatch.setattr(Encoder, "load", lambda *_arguments: FakeEncoder())
     adapter = ["--adapter", str(tmp_path / "reader.safetensors")]
     taught = ["--reader", "answer", "--out", str(tmp_path / "r.json"), *adapter]
     load_step("train_reader").main([*common, *model, *taught])
