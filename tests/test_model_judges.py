@@ -63,7 +63,7 @@ def test_log_odds_are_those_of_a_full_forward(base: Base):
     found = {}
     for batch in LocalJudge(base, prompt, 2).log_odds(PAIRS):
         found.update(batch)
-    assert list(found) != PAIRS or len(PAIRS) == len(found)
+    assert set(found) == set(PAIRS)
     tokenizer = base.tokenizer
     for pair in PAIRS:
         ids = tokenizer(prompt.beginning()).input_ids
@@ -219,7 +219,7 @@ def test_prose_is_asked_again_and_then_unreadable_never_wrong():
 def test_an_endpoint_that_fails_says_so_in_one_line(script, changes, words):
     with Served(*script) as served, pytest.raises(UserError) as refused:
         judged(served, **changes)
-    assert words in str(refused.value).replace(": refuses", "refuses") or words in str(refused.value)
+    assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -308,5 +308,4 @@ def test_an_endpoint_as_a_step_goes_on_after_a_fault(asked, tmp_path):
     assert counts["requests"] == len(served.asked) - before, "what was judged before was not asked again"
     unreadable = found["metrics"]["standin_judge.endpoint.unreadable"]
     assert 0 < unreadable["value"] < 0.1
-    accepted = Counter(one["accepted"] for one in read_jsonl(tmp_path / "v.jsonl", ""))
-    assert accepted[True] > 0 and set(accepted) <= {True, False, None}
+    assert any(one["accepted"] is True for one in read_jsonl(tmp_path / "v.jsonl", ""))
