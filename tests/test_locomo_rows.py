@@ -10,7 +10,7 @@ from loci.bench import rankings
 from loci.bench.lexical_judge import LexicalJudge
 from loci.bench.locomo_asked import frozen
 from loci.bench.locomo_rows import MOST, of_observations, of_questions, of_triplets, writable
-from loci.bench.rankings import sums_of, tau, tau_entries
+from loci.bench.rankings import comparable, sums_of, tau, tau_entries
 from loci.bench.reader import Reader
 from loci.bench.risk_coverage import Given, curve, given_of, risk_entries
 from loci.errors import UserError
@@ -173,6 +173,20 @@ def test_orders_are_compared_over_conversations(monkeypatch):
     assert found["locomo.tau.f1.judge"]["n"] == 3
     with pytest.raises(ValueError, match="not asked the same"):
         sums_of({"a": {("c", "q"): 1.0}, "b": {("c", "r"): 1.0}})
+
+
+def test_what_a_judge_could_not_be_read_on_orders_nothing():
+    items = [("c", str(at)) for at in range(20)]
+    right = {"a": dict.fromkeys(items, 0.0), "b": dict.fromkeys(items, 1.0)}
+    once = {"a": dict.fromkeys(items, 1.0) | {items[3]: None}, "b": dict.fromkeys(items, 1.0)}
+    seldom = {"a": dict.fromkeys(items, None), "b": dict.fromkeys(items, 1.0)}
+    kept, unread = comparable({"f1": right, "once": once, "seldom": seldom})
+    assert set(kept) == {"f1", "once"} and unread == {"seldom": 0.0}
+    for scores in kept.values():
+        assert all(set(said) == set(items) - {items[3]} for said in scores.values()), "every memory and metric loses the question"
+    # A verdict that could not be read, counted as wrong, would order two memories that this judge cannot tell apart.
+    assert tau_entries(kept, "locomo", "d.json")["locomo.tau.f1.once"]["value"] == 0
+    assert comparable({"f1": right})[0] == {"f1": right}
 
 
 def test_layered_answers_are_judged_beside_exact(tmp_path, monkeypatch):

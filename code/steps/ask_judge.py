@@ -7,6 +7,7 @@ is kept as it comes; a run that stops goes on where it was.
 """
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def ask_locally(settings: dict, prompt: JudgePrompt, pairs: list[Pair], args: argparse.Namespace) -> tuple[dict, dict, dict]:
-    """(log-odds of pairs, the judge, nothing counted) of the base model."""
+    """(log-odds of pairs, the judge, how many were asked now and how many had been) of the base model."""
     base = load_base(settings["base"]["name"], args.model)
     about = {"model": base.model_sha256, "prompt": prompt.sha256}
     kept = Verdicts(file_of(args.cache, f"verdicts.local_{prompt.name}", about), about)
@@ -64,7 +65,7 @@ def ask_locally(settings: dict, prompt: JudgePrompt, pairs: list[Pair], args: ar
             known.update(batch)
             bar.update(len(batch))
     kept.close()
-    return known, about, {}
+    return known, about, {"asked": len(left), "known": len(pairs) - len(left)}
 
 
 def ask_endpoint(settings: dict, prompt: JudgePrompt, pairs: list[Pair], args: argparse.Namespace) -> tuple[dict, dict, dict]:
@@ -94,7 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     to_judge = asked_of(locomo, gathered(locomo, files), answers, settings["judges"]["each"])
     local = args.judge != ENDPOINT
     prompt = judge_prompt(args.judge if local else settings["judges"]["endpoint"]["prompt"])
+    start = time.perf_counter()
     said, about, counts = (ask_locally if local else ask_endpoint)(settings, prompt, distinct(to_judge.pairs()), args)
+    counts |= {"seconds": round(time.perf_counter() - start, 1)}  # of loading the model too; little says that all were known
     name = f"local_{args.judge}" if local else ENDPOINT
     judges = {name: 0.0, f"{name}_fitted": threshold_of(to_judge, said)} if local else {name: None}
     prefix, metrics, fit, verdicts = "judge" if source == "locomo" else f"{source}_judge", {}, {}, []

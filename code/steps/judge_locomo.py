@@ -17,7 +17,7 @@ from loci.bench.judging import corrected, kappa
 from loci.bench.lexical_judge import LexicalJudge, features_of
 from loci.bench.locomo_asked import answers_about
 from loci.bench.locomo_metrics import declines, gold_recall, official
-from loci.bench.rankings import tau_entries
+from loci.bench.rankings import comparable, tau_entries
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import use_threads
@@ -154,23 +154,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     rates = error_rates(fitted["metrics"], f"{prefix}.{LEXICAL}")
     ledger = share_entries(votes, fit, questions, rates, source, args.out.name)
     ledger |= kappa_entries(votes, prefix, args.out.name)
-    ledger |= tau_entries(scores_of(answers, votes, questions), source, args.out.name)
+    scores, unread = comparable(scores_of(answers, votes, questions))
+    ledger |= tau_entries(scores, source, args.out.name)
+    ordered = len(next(iter(scores["f1"].values())))
     config = {"file": source, "file_sha256": locomo.sha256, "fit_for_claims": fit, "answers_sha256": hashes}
+    config |= {"orders": {"questions": ordered, "too_seldom_read": rounded(unread)}}
     metrics = rounded(ledger) | {"verdicts_sha256": sha256_file(args.verdicts)}
     write_json(args.out, result("judge_locomo", config, None, metrics, args.verdicts.name, provenance.record()))
     told = {name.split(".")[1]: one["value"] for name, one in ledger.items() if name.endswith(".judged")}
     best = max(told, key=told.get)
     unfit = [name for name, good in fit.items() if not good]
     rest = f"; unfit for claims: {', '.join(unfit)}" if unfit else ""
+    rest += f"; read too seldom to order memories: {', '.join(unread)}" if unread else ""
     print(f"{args.out}: {len(answers)} answers about {source} judged; {best} has most of them right: {told[best]:.3f}{rest}")
 
 
 def scores_of(
     answers: list[dict], votes: dict[str, dict[Answer, bool | None]], questions: dict[str, LocomoQuestion]
-) -> dict[str, dict[str, dict[tuple[str, str], float]]]:
-    """{metric or judge: {memory: {(conversation, question): score}}} of what may stand in an order of memories; what a judge
-    could not be read on counts as 0 there."""
-    out: dict[str, dict[str, dict[tuple[str, str], float]]] = defaultdict(lambda: defaultdict(dict))
+) -> dict[str, dict[str, dict[tuple[str, str], float | None]]]:
+    """{metric or judge: {memory: {(conversation, question): score}}} of what may stand in an order of memories; None where a
+    judge could not be read."""
+    out: dict[str, dict[str, dict[tuple[str, str], float | None]]] = defaultdict(lambda: defaultdict(dict))
     for one in answers:
         memory, question = one["memory"], questions[one["qid"]]
         if memory in _ORACLE:
@@ -180,7 +184,8 @@ def scores_of(
         out["answered"][memory][item] = float(not declines(one["prediction"]))  # control: right or wrong, but not declined
         out["gold_recall"][memory][item] = gold_recall(one["prediction"], question.answer)
         for judge, verdicts in votes.items():
-            out[judge][memory][item] = float(bool(verdicts[memory, question.id]))
+            said = verdicts[memory, question.id]
+            out[judge][memory][item] = None if said is None else float(said)
     return out
 
 

@@ -2,6 +2,8 @@
 
 Intervals resample conversations: with eight of them and small differences an order is soon another one, whoever scores. So
 beside tau with another metric stands tau with itself, of two halves of the conversations: what it would say again.
+
+A verdict that could not be read is no verdict: its question leaves the orders, for every memory and metric alike.
 """
 
 from collections.abc import Mapping
@@ -12,6 +14,8 @@ import numpy as np
 from loci.bench.statistics import RESAMPLES
 
 Scores = Mapping[str, Mapping[tuple[str, str], float]]  # {memory: {(conversation, question): score}}
+Read = Mapping[str, Mapping[tuple[str, str], float | None]]  # the same, with None where a judge could not be read
+LEAST = 0.9  # of the questions that a judge has to be read on, for every memory, to stand in an order
 
 
 def tau(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -20,6 +24,22 @@ def tau(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     left, right = (np.sign(of[..., pairs[:, 0]] - of[..., pairs[:, 1]]) for of in (one, other))
     norm = np.sqrt((left**2).sum(-1) * (right**2).sum(-1))
     return np.divide((left * right).sum(-1), norm, out=np.zeros(norm.shape), where=norm > 0)
+
+
+def comparable(metrics: Mapping[str, Read]) -> tuple[dict[str, Scores], dict[str, float]]:
+    """(scores by metric on the questions that all of these could be read on, shares of questions read on of the judges that stand
+    in no order because they could be read on less than LEAST of them)."""
+    asked = {item for of in metrics.values() for said in of.values() for item in said}
+    lost = {name: {item for said in of.values() for item, score in said.items() if score is None} for name, of in metrics.items()}
+    shares = {name: 1 - len(items) / len(asked) for name, items in lost.items()}
+    kept = [name for name in metrics if shares[name] >= LEAST]
+    gone = set().union(*(lost[name] for name in kept))
+
+    def left(said: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], float]:
+        return {item: score for item, score in said.items() if item not in gone}
+
+    scores = {name: {memory: left(said) for memory, said in metrics[name].items()} for name in kept}
+    return scores, {name: share for name, share in shares.items() if share < LEAST}
 
 
 def sums_of(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
