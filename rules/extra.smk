@@ -9,6 +9,7 @@ rule sweeps:
         f"{OUT}/sweeps/density.10000.json",
         f"{OUT}/sweeps/capacity.json",
         f"{OUT}/sweeps/locomo.json",
+        f"{OUT}/sweeps/distilled.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",
         expand(f"{OUT}/sweeps/stress.{{base}}.json", base=[BASE, SECOND]),
@@ -431,6 +432,29 @@ rule bench_products:
         "python benchmarks/products.py {params.options} --out {output}"
     shell:
         "python benchmarks/products.py {params.options} --out {output} > {log} 2>&1"
+
+
+rule read_distilled:
+    input:
+        model=MODEL,
+        sweep="config/sweep_distilled.yaml",
+    output:
+        f"{OUT}/sweeps/distilled.json",
+    log:
+        f"logs/{PROFILE}/read_distilled.log",
+    benchmark:
+        f"{OUT}/benchmarks/read_distilled.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=peak_mb(5500),
+    params:
+        code=code_of("read_distilled.py"),
+        settings=settings_of("base", "engram", "matrix", "distilled"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/read_distilled.py {params.options} --sweep {input.sweep} --out {output}"
+    shell:
+        "python code/steps/read_distilled.py {params.options} --sweep {input.sweep} --out {output} > {log} 2>&1"
 
 
 rule bench_distilled:
