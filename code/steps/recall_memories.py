@@ -21,6 +21,7 @@ from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.memories.llm_decider import ModelDecider
+from loci.memories.llm_distiller import TOKENS, ModelDistiller
 from loci.memories.registry import NEEDS_MODEL, text_memory
 from loci.models.base import use_threads
 from loci.models.encoder import Encoder
@@ -71,8 +72,10 @@ def measures(records: list[dict], questions: dict[str, Question], k: int, prefix
     return ledger
 
 
-def unreadable(decider: ModelDecider, source: str) -> dict:
-    """Share of a model's decisions that could not be read as one, with Wilson's interval."""
+def unreadable(decider: ModelDecider | ModelDistiller, source: str) -> dict:
+    """Share of a model's answers that could not be read as what was asked for, with Wilson's interval."""
+    if not decider.asked:
+        return {"value": 0.0, "n": 0, "source": source}  # fewer messages than one distillation has
     share = decider.invalid / decider.asked
     return Estimate(share, *wilson(share, decider.asked), decider.asked).entry(source)
 
@@ -90,11 +93,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder)
     asked = {user.uid: asked_questions(user, everybody, settings) for user in users}
     all_questions = {user.uid: [*user.questions, *leak_questions(user, everybody)] for user in users}
-    complete = completer(settings, args.model) if set(NEEDS_MODEL) & set(matrix["memories"]) else None
+    asking = [name for name in matrix["memories"] if name in NEEDS_MODEL]
+    asked_for = {name: completer(settings, args.model, TOKENS if name == "distilled_llm" else 0) for name in asking}
     everything = [question for user in users for question in all_questions[user.uid]]
     ledger, times, kept = {}, read_questions(encoder, everything, experiment, args.out.name), []
     for name in tqdm(matrix["memories"], desc="recall", unit="memory"):
-        memory, reading = (text_memory(name, encoder, matrix[depth], complete) for depth in ("k", "lines"))
+        memory, reading = (text_memory(name, encoder, matrix[depth], asked_for.get(name)) for depth in ("k", "lines"))
         costs, records = {}, []
         for user in users:
             conversation = conversations.get(user.uid)

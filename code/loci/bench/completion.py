@@ -9,7 +9,7 @@ from loci.models.base import load_base
 from loci.models.engram import EngramSpec, Graft
 from loci.models.rows import RowBatch, RowMap
 
-_TOKENS = 8  # of an answer; "UPDATE 12" has four
+_LINE = 8  # tokens of an answer of one line; "UPDATE 12" has four
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,19 @@ def complete(graft: Graft, tokenizer, texts: list[str], rows: RowMap, matrix: di
     return [found[at] for at in range(len(texts))]
 
 
-def completer(settings: dict, folder: Path | None = None) -> Callable[[str], str]:
-    """prompt -> the base model's continuation up to the end of the line. settings: a profile. folder: of the model."""
+def completer(settings: dict, folder: Path | None = None, tokens: int = 0) -> Callable[[str], str]:
+    """prompt -> the base model's continuation, up to the end of the line, or of at most `tokens` tokens. settings: a profile.
+    folder: of the model."""
     base = load_base(settings["base"]["name"], folder)
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
-    limits = {"batch": 1, "max_tokens": _TOKENS}
-    return lambda prompt: complete(graft, base.tokenizer, [prompt], graft.empty_rows(), limits)[0].text
+    if not tokens:
+        limits = {"batch": 1, "max_tokens": _LINE}
+        return lambda prompt: complete(graft, base.tokenizer, [prompt], graft.empty_rows(), limits)[0].text
+    ends = frozenset({base.tokenizer.eos_token_id})
+
+    def continued(prompt: str) -> str:
+        batch = PromptBatch(graft, [base.tokenizer(prompt).input_ids], base.tokenizer.pad_token_id, ends, tokens)
+        said = batch.answer(RowBatch.shared(graft.empty_rows(), 1))[0]
+        return base.tokenizer.decode(said.tokens, skip_special_tokens=True)
+
+    return continued

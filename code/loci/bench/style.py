@@ -22,6 +22,7 @@ _LOOK = {
     "managed": ("managed", "#D55E00", "o"),
     "managed_graph": ("managed, graph", "#D55E00", "v"),
     "managed_llm": ("managed, the model decides", "#D55E00", "x"),
+    "distilled_llm": ("distilled by the model", "#009E73", "x"),
     "episodic": ("episodes", "#CC79A7", "P"),
     "ppr": ("triples, PageRank", "#56B4E9", "d"),
     "distilled": ("distilled text", "#009E73", "X"),

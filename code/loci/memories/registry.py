@@ -10,6 +10,7 @@ from loci.memories.hybrid import HybridMemory
 from loci.memories.late import LateMemory
 from loci.memories.lexical import Bm25Memory, Bm25WindowMemory
 from loci.memories.llm_decider import Complete, ManagedModelMemory
+from loci.memories.llm_distiller import DistilledModelMemory
 from loci.memories.managed import ManagedMemory
 from loci.memories.managed_graph import ManagedGraphMemory
 from loci.memories.ppr import PprMemory
@@ -37,9 +38,10 @@ _ENCODED: dict[str, Callable[[Encoder, int], TextMemory]] = {
     "ppr": PprMemory,
 }
 _ASKING: dict[str, Callable[[Encoder, int, Complete], TextMemory]] = {"managed_llm": ManagedModelMemory}
-NEEDS_MODEL = tuple(_ASKING)
-NEEDS_ENCODER = (*_ENCODED, *NEEDS_MODEL)
-TEXT_MEMORIES = (*_PLAIN, *NEEDS_ENCODER)
+_WRITTEN: dict[str, Callable[[int, Complete], TextMemory]] = {"distilled_llm": DistilledModelMemory}
+NEEDS_MODEL = (*_ASKING, *_WRITTEN)
+NEEDS_ENCODER = (*_ENCODED, *_ASKING)
+TEXT_MEMORIES = (*_PLAIN, *NEEDS_ENCODER, *_WRITTEN)
 
 
 def text_memory(name: str, encoder: Encoder | None, k: int, complete: Complete | None = None) -> TextMemory:
@@ -51,10 +53,12 @@ def text_memory(name: str, encoder: Encoder | None, k: int, complete: Complete |
         raise UserError("k", f"is {k}", "recall at least one line")
     if name in _PLAIN:
         return _PLAIN[name](k)
+    if name in NEEDS_MODEL and complete is None:
+        raise UserError(f"memory: {name}", "needs a language model", "give one as `complete`")
+    if name in _WRITTEN:
+        return _WRITTEN[name](k, complete)
     if encoder is None:
         raise UserError(f"memory: {name}", "needs an encoder", "load one with Encoder.load")
     if name in _ENCODED:
         return _ENCODED[name](encoder, k)
-    if complete is None:
-        raise UserError(f"memory: {name}", "needs a language model", "give one as `complete`")
     return _ASKING[name](encoder, k, complete)
