@@ -92,7 +92,8 @@ def told(request):
 
 
 def test_the_registry():
-    plain, asking = "none gold all recent bm25 bm25w distilled", "dense hybrid late managed managed_graph episodic ppr managed_llm"
+    plain = "none gold all recent bm25 bm25w distilled"
+    asking = "dense hybrid late managed managed_graph episodic ppr managed_llm"
     assert " ".join(TEXT_MEMORIES) == f"{plain} {asking} distilled_llm"
     assert " ".join(NEEDS_ENCODER) == asking
 
