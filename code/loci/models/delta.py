@@ -10,7 +10,8 @@ for C tokens at a time: what the tokens of a chunk write to each other is a tria
 
 import torch
 
-CHUNK = 16  # tokens; exponents of decays stand in a [C, C, K] tensor, all of them at most 1
+CHUNK = 16  # tokens
+STRONGEST = -5.0  # log decay of a token, at the least, where decays are bounded: 16 such tokens stay within float32's exponents
 
 
 def recurrent(
@@ -43,18 +44,23 @@ def chunked(
     write: torch.Tensor,
     state: torch.Tensor,
     chunk: int = CHUNK,
+    bounded: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same as `recurrent`, to rounding, for any length; a last chunk that is not full is padded with tokens that neither
-    decay nor write."""
+    decay nor write. bounded: the caller vouches that no log decay is below STRONGEST; at most CHUNK tokens then go together, four
+    times as fast."""
     length = query.shape[2]
     query = query * query.shape[-1] ** -0.5
     query, key, value, log_decay, write = (_cut(part, chunk) for part in (query, key, value, log_decay, write[..., None]))
     total = log_decay.cumsum(-2)  # [B, H, N, C, K], of a chunk up to and with each token
-    lower = torch.ones(chunk, chunk, dtype=torch.bool, device=query.device).tril()
-    # What is left at token i of what token j wrote, j <= i: exponents of at most 0. Above the diagonal they could overflow.
-    left = (total[..., :, None, :] - total[..., None, :, :]).masked_fill(~lower[..., None], -torch.inf).exp()
-    among = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", key, key, left).tril(-1)  # [B, H, N, C, C]
-    seen = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", query, key, left)
+    if bounded:
+        among, seen = _factored(query, key, total)
+    else:
+        lower = torch.ones(chunk, chunk, dtype=torch.bool, device=query.device).tril()
+        # What is left at token i of what token j wrote, j <= i: exponents of at most 0. Above the diagonal they could overflow.
+        left = (total[..., :, None, :] - total[..., None, :, :]).masked_fill(~lower[..., None], -torch.inf).exp()
+        among = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", key, key, left).tril(-1)  # [B, H, N, C, C]
+        seen = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", query, key, left)
     # (I + Diag(b) among) u = Diag(b) (v - what the state says); both sides of the difference are solved for at once.
     entered = key * total.exp()
     system = torch.eye(chunk, dtype=query.dtype, device=query.device) + write * among
@@ -69,6 +75,18 @@ def chunked(
         state = state * end[:, :, at].transpose(-1, -2).exp() + kept[:, :, at].transpose(-1, -2) @ written
     joined = torch.cat(read, 2)[:, :, :length] if read else value.flatten(2, 3)
     return joined, state
+
+
+def _factored(query: torch.Tensor, key: torch.Tensor, total: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Products of keys, and of queries, with the keys before them, decayed in between: [B, H, N, C, C] each.
+
+    The decay between two tokens is split at the middle of the chunk's: both halves are finite, and so is what stands above the
+    diagonal before it is cut off.
+    """
+    middle = total[..., -1:, :] / 2
+    late, early = (total - middle).exp(), key * (middle - total).exp()
+    early = early.transpose(-1, -2)
+    return ((key * late) @ early).tril(-1), ((query * late) @ early).tril()
 
 
 def _cut(part: torch.Tensor, chunk: int) -> torch.Tensor:
