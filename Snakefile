@@ -50,6 +50,7 @@ include: "rules/density.smk"
 include: "rules/pretrain.smk"
 include: "rules/triplets.smk"
 include: "rules/locomo.smk"
+include: "rules/live.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

@@ -21,16 +21,20 @@ def recurrent(
     log_decay: torch.Tensor,
     write: torch.Tensor,
     state: torch.Tensor,
+    correct: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(what is read [B, H, T, V], the state after it [B, H, K, V]).
 
     query, key [B, H, T, K], keys of length 1; value [B, H, T, V]; log_decay [B, H, T, K], at most 0; write [B, H, T], from 0 to
-    1 (2 where eigenvalues may be negative); state [B, H, K, V].
+    1 (2 where eigenvalues may be negative); state [B, H, K, V]. correct: False adds values to what is stored under their keys
+    (linear attention with decay), for comparison.
     """
     query, read = query * query.shape[-1] ** -0.5, []
     for t in range(query.shape[2]):
         state = state * log_decay[:, :, t, :, None].exp()
-        missing = value[:, :, t] - torch.einsum("bhkv,bhk->bhv", state, key[:, :, t])
+        missing = value[:, :, t]
+        if correct:
+            missing = missing - torch.einsum("bhkv,bhk->bhv", state, key[:, :, t])
         state = state + torch.einsum("bhk,bhv->bhkv", key[:, :, t], write[:, :, t, None] * missing)
         read.append(torch.einsum("bhkv,bhk->bhv", state, query[:, :, t]))
     return (torch.stack(read, 2) if read else torch.zeros_like(value)), state
@@ -45,6 +49,7 @@ def chunked(
     state: torch.Tensor,
     chunk: int = CHUNK,
     bounded: bool = False,
+    correct: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same as `recurrent`, to rounding, for any length; a last chunk that is not full is padded with tokens that neither
     decay nor write. bounded: the caller vouches that no log decay is below STRONGEST; at most CHUNK tokens then go together, four
@@ -64,8 +69,11 @@ def chunked(
     # (I + Diag(b) among) u = Diag(b) (v - what the state says); both sides of the difference are solved for at once.
     entered = key * total.exp()
     system = torch.eye(chunk, dtype=query.dtype, device=query.device) + write * among
-    solved = torch.linalg.solve_triangular(system, write * torch.cat([value, entered], -1), upper=False, unitriangular=True)
-    own, from_state = solved.split([value.shape[-1], key.shape[-1]], -1)
+    if correct:
+        solved = torch.linalg.solve_triangular(system, write * torch.cat([value, entered], -1), upper=False, unitriangular=True)
+        own, from_state = solved.split([value.shape[-1], key.shape[-1]], -1)
+    else:
+        own, from_state = write * value, torch.zeros_like(key)
     asked, end = query * total.exp(), total[..., -1:, :]
     kept = key * (end - total).exp()
     read = []
@@ -80,12 +88,10 @@ def chunked(
 def _factored(query: torch.Tensor, key: torch.Tensor, total: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Products of keys, and of queries, with the keys before them, decayed in between: [B, H, N, C, C] each.
 
-    The decay between two tokens is split at the middle of the chunk's: both halves are finite, and so is what stands above the
-    diagonal before it is cut off.
+    The decay between two tokens is split at the chunk's beginning, which no later token moves: both halves are finite, and so is
+    what stands above the diagonal before it is cut off.
     """
-    middle = total[..., -1:, :] / 2
-    late, early = (total - middle).exp(), key * (middle - total).exp()
-    early = early.transpose(-1, -2)
+    late, early = total.exp(), (key * (-total).exp()).transpose(-1, -2)
     return ((key * late) @ early).tril(-1), ((query * late) @ early).tril()
 
 

@@ -1,9 +1,9 @@
-"""Kimi Delta Attention as a layer (arXiv 2510.26692): what a token writes into the heads' matrices, and what it reads of them.
+"""Kimi Delta Attention as a layer (arXiv 2510.26692): what a token writes into the matrices of heads, and reads of them.
 
-Queries, keys and values pass a causal convolution over four tokens and SiLU, queries and keys are normalised to length 1. How much
-of each channel stays is exp(-exp(rate) softplus(low-rank map + bias)), at least e^-5, how much is written a sigmoid. What is read is normalised
-head by head, gated and projected. Everything that the layer remembers is a matrix a head and the last three inputs of the
-convolution: as many bytes after ten tokens as after a million.
+Queries, keys and values pass a causal convolution over four tokens and SiLU, queries and keys are normalised to length 1. How
+much of each channel stays is exp(-exp(rate) softplus(low-rank map + bias)), at least e^-5; how much is written is a sigmoid. What
+is read is normalised head by head, gated and projected. Everything that the layer remembers is a matrix a head and the last three
+inputs of the convolution: as many bytes after ten tokens as after a million.
 """
 
 import math
@@ -23,12 +23,13 @@ Kept = dict[str, torch.Tensor]  # what a layer remembers, by name
 
 
 class DeltaAttention(nn.Module):
-    """The layer. times: smallest and greatest softplus(bias) of the decay at the start, drawn log-uniformly."""
+    """The layer. times: smallest and greatest softplus(bias) of the decay at the start, drawn log-uniformly. correct: False for
+    linear attention with the same decay, which adds where the delta rule corrects."""
 
-    def __init__(self, width: int, heads: int, times: tuple[float, float]):
+    def __init__(self, width: int, heads: int, times: tuple[float, float], correct: bool = True):
         super().__init__()
         head = width // heads
-        self.heads, self.times = heads, times
+        self.heads, self.times, self.correct = heads, times, correct
         self.query = Linear(width, width, bias=False)
         self.key = Linear(width, width, bias=False)
         self.value = Linear(width, width, bias=False)
@@ -83,8 +84,8 @@ class DeltaAttention(nn.Module):
         exact = [part.to(torch.promote_types(part.dtype, torch.float32)) for part in parts]
         with torch.autocast(memory.device.type, enabled=False):
             if exact[0].shape[2] > CHUNK:
-                return chunked(*exact, memory.to(exact[0].dtype), bounded=True)
-            return recurrent(*exact, memory.to(exact[0].dtype))
+                return chunked(*exact, memory.to(exact[0].dtype), bounded=True, correct=self.correct)
+            return recurrent(*exact, memory.to(exact[0].dtype), correct=self.correct)
 
     def _split(self, values: torch.Tensor) -> torch.Tensor:
         """[B, T, width] -> [B, H, T, D]."""

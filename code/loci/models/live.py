@@ -2,8 +2,8 @@
 
 Everything that it knows of a text stands in a `State`; reading goes on from one wherever it stopped, in another process too
 (loci.models.live_state). With frozen weights, reading is how it takes something in: nothing is trained. After the idea of Live
-Memory, whose published mechanism is loci.models.pooled_traces; this design is ours, from published layers. Embedding, MLP, head and
-norms are those of loci.models.gpt. There are no position encodings: the delta rule knows the order.
+Memory, whose published mechanism is loci.models.pooled_traces; this design is ours, from published layers. Embedding, MLP, head
+and norms are those of loci.models.gpt. There are no position encodings: the delta rule knows the order.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,12 @@ EACH = 4  # every fourth layer is sparse attention
 
 @dataclass(frozen=True)
 class LiveSpec:
-    """indexing: of the sparse layers. times: of the decay at the start (loci.models.kda); the published range by default."""
+    """indexing: of the sparse layers. times: of the decay at the start (loci.models.kda); the published range by default.
+    correct: False for linear attention in the place of the delta rule."""
 
     indexing: Indexing
     times: tuple[float, float] = (1e-3, 1e-1)
+    correct: bool = True
 
     @classmethod
     def of(cls, bank: int, chosen: int, index_heads: int, index_width: int, times: list[float]) -> "LiveSpec":
@@ -43,7 +45,8 @@ class State:
 
     def each(self, change: Callable[[int, str, torch.Tensor], torch.Tensor]) -> "State":
         """The same state with every tensor changed: change(layer, name, tensor [B, ...])."""
-        return State(tuple({n: change(at, n, part) for n, part in kept.items()} for at, kept in enumerate(self.layers)), self.seen)
+        layers = ({name: change(at, name, part) for name, part in kept.items()} for at, kept in enumerate(self.layers))
+        return State(tuple(layers), self.seen)
 
     def pick(self, rows: torch.Tensor) -> "State":
         """The states of some texts of the batch, in the order of rows [N]."""
@@ -92,7 +95,7 @@ class LiveGPT(GPT):
     def _mixer(at: int, shape: Shape, spec: LiveSpec) -> nn.Module:
         if at % EACH == EACH - 1:
             return SparseAttention(shape.width, shape.heads, spec.indexing)
-        return DeltaAttention(shape.width, shape.heads, spec.times)
+        return DeltaAttention(shape.width, shape.heads, spec.times, spec.correct)
 
     @torch.no_grad()
     def draw(self) -> None:

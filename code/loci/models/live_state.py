@@ -6,7 +6,6 @@ Written whole or not at all, and given back to the last bit. A state of another 
 import hashlib
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 

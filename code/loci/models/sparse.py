@@ -1,14 +1,14 @@
-"""Sparse attention over the latest tokens (after DeepSeek Sparse Attention, DeepSeek-V3.2): an indexer chooses what is attended to.
+"""Sparse attention over the latest tokens, after DeepSeek Sparse Attention (DeepSeek-V3.2): an indexer chooses what is seen.
 
 The lightning indexer gives each earlier token a score, sum over its heads of w ReLU(q k), with one key a token for all heads; the
 tokens with the highest scores are attended to, and only they. The bank is capped: what is older than its latest `bank` tokens is
-gone, so what the layer remembers has the same bytes at any length. There are no positions; the layers of the delta rule below know
-the order.
+gone, so what the layer remembers has the same bytes at any length. There are no positions; the layers of the delta rule below
+know the order.
 
-The choice itself has no gradient. As published, the indexer learns to predict the layer's own attention, summed over its heads: the
-Kullback-Leibler divergence of its softmax from that, with the layer's input detached, over every token of the bank (the published
-warm-up does so; its second stage looks at chosen tokens only). The divergence is put into the backward pass where the layer stands,
-so that whatever loss is minimised trains the indexer too and no reported loss counts it.
+The choice itself has no gradient. As published, the indexer learns to predict the layer's own attention, summed over its heads:
+the Kullback-Leibler divergence of its softmax from that, with the layer's input detached, over every token of the bank (the
+published warm-up does so; its second stage looks at chosen tokens only). The divergence is put into the backward pass where the
+layer stands, so that whatever loss is minimised trains the indexer too and no reported loss counts it.
 """
 
 from dataclasses import dataclass
@@ -77,8 +77,7 @@ class SparseAttention(nn.Module):
         visible = (other <= at) & (other > at - bank)  # [T, S]
         scores = self.scores(detached, index)  # [B, T, S]
         mine = scores.masked_fill(~visible, -torch.inf)
-        chosen = torch.zeros_like(mine, dtype=torch.bool)
-        chosen.scatter_(-1, mine.topk(min(self.how.chosen, mine.shape[-1]), -1).indices, True)
+        chosen = highest(mine, self.how.chosen)
         query = F.rms_norm(self._split(self.query(normed)), (normed.shape[-1] // self.heads,))
         logits = query @ self._split(keys).transpose(-1, -2) * query.shape[-1] ** -0.5  # [B, H, T, S]
         weights = logits.masked_fill(~(chosen & visible)[:, None], -torch.inf).softmax(-1)
@@ -97,6 +96,12 @@ class SparseAttention(nn.Module):
     def _split(self, values: torch.Tensor) -> torch.Tensor:
         """[B, T, width] -> [B, H, T, D]."""
         return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def highest(scores: torch.Tensor, count: int) -> torch.Tensor:
+    """Where the `count` highest of scores [..., S] stand; of equal ones the latest, for where nothing fits all scores are 0."""
+    order = scores.flip(-1).sort(dim=-1, descending=True, stable=True).indices[..., :count]
+    return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.shape[-1] - 1 - order, True)
 
 
 def divergence(target: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Episodes: one person's talk in which facts are told and changed among chat, and questions about what holds, measured in tokens.
 
-Attributes and wordings are those of data/timeline.json, of each attribute the first eight values. The text is a sequence of tokens
-of a closed vocabulary: lower-case words, marks, and each value as one token. Values are drawn uniformly, never the present one
+Attributes and wordings are those of data/timeline.json, of each attribute the first eight values. The text is a sequence of
+tokens of a closed vocabulary: lower-case words, marks, and each value as one token. Values are drawn uniformly, never the present one
 again, so that a guesser who sees only the question is right once in eight.
 
 A practice episode is short and asks about several attributes. A test episode asks one question after a gap of exactly so many
@@ -67,6 +67,16 @@ def values_of(key: str) -> tuple[str, ...]:
 
 
 @cache
+def _owners() -> dict[str, str]:
+    return {value: key for key in attributes() for value in values_of(key)}
+
+
+def attribute_of(value: str) -> str:
+    """The attribute that a value belongs to, "" for any other word; no value belongs to two."""
+    return _owners().get(value, "")
+
+
+@cache
 def vocabulary() -> Words:
     """All tokens, in order; the first is padding."""
     found = {word for plan in attributes().values() for text in _wordings(plan) for word in pieces(text)}
@@ -105,7 +115,7 @@ def practice(split: str, seed: int, number: int, length: int) -> Practice:
     stands in the text, so that nothing but the telling can be remembered."""
     rng = _rng(split, seed, f"practice:{number}")
     keys = rng.sample(list(attributes()), rng.randint(2, len(attributes())))
-    chat, ask = rng.choice((0.0, 0.2, 0.5, 0.8)), rng.uniform(0.4, 0.7)
+    chat, ask = rng.choice((0.0, 0.2, 0.5, 0.8)), rng.uniform(0.2, 0.7)
     words: list[str] = []
     holds: dict[str, str] = {}
     answers = []
@@ -125,8 +135,8 @@ def practice(split: str, seed: int, number: int, length: int) -> Practice:
 
 
 def episode(split: str, seed: int, number: int, gap: int, updates: int, history: int) -> Episode:
-    """Test episode `number` of a cell. All attributes are told in the first `history` words, the asked one `updates` + 1 times and
-    last; `gap` words follow. Both numbers are met exactly; UserError where the history is too short."""
+    """Test episode `number` of a cell. All attributes are told in the first `history` words, the asked one `updates` + 1 times
+    and last; `gap` words follow. Both numbers are met exactly; UserError where the history is too short."""
     rng = _rng(split, seed, f"{gap}:{updates}:{number}")
     key = rng.choice(list(attributes()))
     others = [other for other in attributes() if other != key]
