@@ -1,5 +1,5 @@
-"""Ask live memory on test episodes: with the user's own state, without, with another's, with a shuffled one, with parts of it, and the
-twin of plain attention with the whole text. A killed run continues with the next cell.
+"""Ask live memory on test episodes: with the user's own state, without, with another's, with a shuffled one, with parts of it,
+and the twin of plain attention with the whole text. A killed run continues with the next cell.
 """
 
 import argparse
@@ -71,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_json(args.out, result("ask_live", relevant, seed, rounded(metrics), [], made))
     own = [one["said"] == one["answer"] for one in found if one["arm"] == "state"]
     print(
-        f"{args.answers}: {len(found)} raw answers of {len(ARMS) + 1} arms to {len(own)} questions, {sum(own)} right with the own "
-        "state; score_live.py says the rest"
+        f"{args.answers}: {len(found)} raw answers of {len(ARMS) + 1} arms to {len(own)} questions, {sum(own)} right with the "
+        "own state; score_live.py says the rest"
     )
 
 

@@ -1,7 +1,7 @@
 """Read a text with a frozen model and keep the state that it leaves under an id. Nothing is trained.
 
-A text is a file of lines, each at most as long as what the model was taught on, in the closed vocabulary of the episodes (values and
-wordings of data/timeline.json). Reading goes on from the state that the id has, if any; --afresh forgets that first.
+A text is a file of lines, each at most as long as what the model was taught on, in the closed vocabulary of the episodes (values
+and wordings of data/timeline.json). Reading goes on from the state that the id has, if any; --afresh forgets that first.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import torch
 from loci.bench.live import ingest
 from loci.bench.live_training import load_live
 from loci.errors import UserError, run_step
-from loci.models.base import use_threads
 from loci.models.live_state import Store
 from loci.results import read_text
 from loci.worlds.episodes import numbers, pieces
@@ -44,7 +43,7 @@ def lines_of(path: Path, longest: int) -> list[list[int]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    use_threads(1)
+    torch.set_num_threads(1)  # as in asking: sums come in the same order
     model = load_live(args.trained, "delta")
     store = Store(args.store, model)
     lines = lines_of(args.text, model.shape.sequence)
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for ids in lines:
         state = ingest(model, torch.tensor([ids]), state)
     path = store.put(args.id, state)
-    print(f"{path}: {state.seen - before:,} words read after {before:,}; the state takes {state.bytes_each:,} bytes, as before them")
+    print(f"{path}: {state.seen - before:,} words read after {before:,}; the state takes {state.bytes_each:,} bytes, as before")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Recall of pairs by learning rate: the delta rule, linear attention and plain attention, each trained at every rate of a sweep. A
-recurrent model learns this in a narrow range of rates, so one rate alone says nothing. A killed run continues with the next model.
+"""Recall of pairs by learning rate: the delta rule, linear attention and plain attention, each trained at every rate of a sweep.
+
+A recurrent model learns this in a narrow range of rates, so one rate alone says nothing. A killed run goes on with the
+next model.
 """
 
 import argparse
@@ -57,8 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_json(args.out, result("mqar_live", {"mqar": about}, None, ledger, rounded(items), provenance.record()))
     most = max(about["pairs"])
     told = "; ".join(
-        f"{model} {ledger[f'mqar.{model}.p{most}.best']['value']:.2f} (worst {ledger[f'mqar.{model}.p{most}.worst']['value']:.2f})"
+        f"{model} {best['value']:.2f} (worst {ledger[f'mqar.{model}.p{most}.worst']['value']:.2f})"
         for model in about["models"]
+        for best in [ledger[f"mqar.{model}.p{most}.best"]]
     )
     print(f"{args.out}: {most} pairs recalled at the best of {len(about['rates'])} rates: {told}")
 

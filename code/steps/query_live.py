@@ -1,15 +1,16 @@
-"""Ask a frozen model what a state says; the state stays as it is. Without --question the questions are read from standard input, one
-a line, until it ends."""
+"""Ask a frozen model what a state says; the state stays as it is. Without --question the questions are read from standard input,
+one a line, until it ends."""
 
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import torch
+
 from loci.bench.live import said
 from loci.bench.live_training import load_live
 from loci.errors import UserError, run_step
-from loci.models.base import use_threads
 from loci.models.live_state import Store
 from loci.worlds.episodes import numbers, pieces
 
@@ -36,7 +37,7 @@ def asked(args: argparse.Namespace) -> Iterable[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    use_threads(1)
+    torch.set_num_threads(1)  # as in asking: sums come in the same order
     model = load_live(args.trained, "delta")
     state = Store(args.store, model).get(args.id)
     for text in asked(args):

@@ -1,4 +1,4 @@
-"""Score live memory: present, stale and other users' values said, by arm, gap and number of updates; bytes and speed by length."""
+"""Score live memory: present, stale and other users' values said, by arm, gap and updates; bytes and speed by length."""
 
 import argparse
 from collections.abc import Sequence

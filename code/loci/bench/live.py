@@ -1,9 +1,9 @@
 """Live memory asked: what a frozen model answers from the state that a text left, and from what it should not be able to.
 
 Arms. `state`: the user's own. `none`: nothing was read. `donor`: another user's, whose value of the asked attribute differs.
-`shuffled`: the user's own with its numbers kept and moved, in each head's matrix the channels of keys permuted, in the bank the
-values against their keys. `matrices`: the bank is emptied; `bank`: the matrices are. `attention`: the plain decoder, which reads the
-whole text again with each question.
+`shuffled`: the user's own with its numbers kept and moved: in each head's matrix the channels of keys are permuted, in the bank
+the values against their keys. `matrices`: the bank is emptied; `bank`: the matrices are. `attention`: the plain decoder, which
+reads the whole text again with each question.
 """
 
 import time
@@ -110,6 +110,6 @@ def costs(model: LiveGPT, plain: GPT, lengths: Sequence[int]) -> list[dict]:
             plain(part, None, cache)
         end = time.perf_counter()
         kept = sum(part.numel() * part.element_size() for layer in cache.layers for part in layer)
-        found.append({"length": length, "state_bytes": state.bytes_each, "attention_bytes": kept,
-                      "state_tokens_per_s": length / (middle - start), "attention_tokens_per_s": length / (end - middle)})  # fmt: skip
+        speeds = {"state_tokens_per_s": length / (middle - start), "attention_tokens_per_s": length / (end - middle)}
+        found.append({"length": length, "state_bytes": state.bytes_each, "attention_bytes": kept, **speeds})
     return found

@@ -4,6 +4,7 @@ Written whole or not at all, and given back to the last bit. A state of another 
 """
 
 import hashlib
+import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -28,7 +29,8 @@ def identity_of(model: LiveGPT) -> str:
 def write_state(path: Path, state: State, model: LiveGPT) -> None:
     """Write the state of one text (a batch of one)."""
     tensors = {f"{at}.{name}": part.contiguous() for at, kept in enumerate(state.layers) for name, part in kept.items()}
-    write_bytes(path, save(tensors, {"format": FORMAT, "model": identity_of(model), "seen": str(state.seen)}))
+    about = {"format": FORMAT, "model": identity_of(model), "seen": state.seen}
+    write_bytes(path, save(tensors, {"loci": json.dumps(about)}))  # one entry: several come in any order, and bytes differ
 
 
 def read_state(path: Path, model: LiveGPT) -> State:
@@ -37,7 +39,7 @@ def read_state(path: Path, model: LiveGPT) -> State:
         raise UserError(path, "no such state", "ingest a text first, or name another")
     try:
         with safe_open(path, "pt") as stream:
-            stated = stream.metadata() or {}
+            stated = json.loads((stream.metadata() or {}).get("loci", "{}"))
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, not a dict
     except SafetensorError:
         raise UserError(path, "is no state, or was cut short", "ingest the text again") from None
@@ -48,7 +50,7 @@ def read_state(path: Path, model: LiveGPT) -> State:
         raise UserError(path, what, "give the model that ingested it, or ingest the text again")
     empty = model.empty(1)
     layers = tuple({name: tensors[f"{at}.{name}"] for name in kept} for at, kept in enumerate(empty.layers))
-    return State(layers, int(stated["seen"]))
+    return State(layers, stated["seen"])
 
 
 class Store:

@@ -2,8 +2,8 @@
 
 One module serves all layers. Three layers of four write: a vector z = W x replaces the stream and is put into one buffer; sixteen
 vectors in the buffer are averaged into a trace. Every fourth layer reads: softmax attention of W' x over all traces, added to the
-stream. Nothing keeps a token from reading a trace that holds later tokens of the same pass, so a model whose text holds the answer
-can read it before: the test shows that it does. The project states that it was never trained; no number of ours uses it.
+stream. Nothing keeps a token from reading a trace that holds later tokens of the same pass, so a model whose text holds the
+answer can read it before: the test shows that it does. The project states that it was never trained; no number of ours uses it.
 """
 
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
 """Episodes: one person's talk in which facts are told and changed among chat, and questions about what holds, measured in tokens.
 
 Attributes and wordings are those of data/timeline.json, of each attribute the first eight values. The text is a sequence of
-tokens of a closed vocabulary: lower-case words, marks, and each value as one token. Values are drawn uniformly, never the present one
-again, so that a guesser who sees only the question is right once in eight.
+tokens of a closed vocabulary: lower-case words, marks, and each value as one token. Values are drawn uniformly, never the present
+one again, so that a guesser who sees only the question is right once in eight.
 
 A practice episode is short and asks about several attributes. A test episode asks one question after a gap of exactly so many
 tokens since the asked attribute was told, which it was once and then `updates` times more; other attributes change all the while.
