@@ -13,7 +13,7 @@ rule pretrain_live:
         f"{OUT}/benchmarks/pretrain_live.{{model}}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=1200,
+        mem_mb=1500,
     params:
         code=code_of("pretrain_live.py"),
         settings={name: value for name, value in _LIVE.items() if name not in ("seeds", "asked", "mqar")},
@@ -85,7 +85,7 @@ rule mqar_live:
         f"{OUT}/benchmarks/mqar_live.tsv"
     threads: THREADS
     resources:
-        mem_mb=1200,
+        mem_mb=1500,
     params:
         code=code_of("mqar_live.py"),
         settings=_LIVE["mqar"],
