@@ -92,14 +92,15 @@ def draw(ledger: Ledger):
     for name in ("state", "attention"):
         label, colour, marker, _ = LOOK[name]
         sizes = [ledger[f"live.{name}.n{length}.bytes"]["value"] / 1024 for length in lengths]
-        panels[3].plot(lengths, sizes, color=colour, marker=marker, markersize=3.5, linewidth=0.8, label=label)
-    panels[3].set(xscale="log", yscale="log", xlabel="words read", title="KiB that are kept")
+        panels[3].plot(range(len(lengths)), sizes, color=colour, marker=marker, markersize=3.5, linewidth=0.8, label=label)
+    panels[3].set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths])
+    panels[3].set(yscale="log", xlabel="words read", title="KiB that are kept")
     draw_rates(panels[4], ledger)
     for axes in panels:
         axes.tick_params(labelsize=5)
         axes.title.set_fontsize(6)
         axes.xaxis.label.set_fontsize(6)
-    for axes in panels[:2]:
+    for axes in (*panels[:2], panels[3]):
         axes.tick_params(axis="x", rotation=60)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=5.5, ncols=4, loc="lower center")
