@@ -227,6 +227,12 @@ def test_generation_is_the_argmax_of_full_forwards(model):
         model(tokens, object())
 
 
+def test_a_back_end_that_would_not_be_used_is_refused(monkeypatch):
+    monkeypatch.setattr("loci.models.architectures.backend_of", lambda name: None)
+    with pytest.raises(UserError, match="attention: flash: does not apply to a delta model"):
+        build("delta", SHAPE, {}, torch.arange(40), 0, 0, "flash")
+
+
 def test_weights_are_moved_by_what_suits_them():
     model = build("delta", SHAPE, {}, torch.arange(40), 0, 0)
     optimisers = Optimisers(model, "muon")

@@ -27,6 +27,8 @@ def build(name: str, shape: Shape, engram: dict, canonical: torch.Tensor, pad: i
     if name == "dense":
         return GPT(shape, attend=attend)
     if name == "delta":
+        if attention != "sdpa":
+            raise UserError(f"attention: {attention}", "does not apply to a delta model", "use sdpa, which it does not call either")
         return LiveGPT(shape, LIVE)
     spec = TableSpec.of(engram)
     tables = {at: NgramTable(spec, at, shape.width, canonical, pad) for at in spec.layers}
