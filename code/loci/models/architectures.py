@@ -28,7 +28,7 @@ def build(name: str, shape: Shape, engram: dict, canonical: torch.Tensor, pad: i
         return GPT(shape, attend=attend)
     if name == "delta":
         if attention != "sdpa":
-            raise UserError(f"attention: {attention}", "does not apply to a delta model", "use sdpa, which it does not call either")
+            raise UserError(f"attention: {attention}", "does not apply to a delta model", "give sdpa; it calls none")
         return LiveGPT(shape, LIVE)
     spec = TableSpec.of(engram)
     tables = {at: NgramTable(spec, at, shape.width, canonical, pad) for at in spec.layers}
