@@ -185,6 +185,12 @@ def test_scores_of_answers_made_by_hand():
     assert value["live.donor.donor.exact"] == 1.0 and value["live.donor.current.exact"] == 0.0
     assert value["live.state_minus_donor.current.exact"] == 0.5 and value["live.prior.current.exact"] == 0.0
     assert value["live.bank.reach"] == 0.5 and value["live.bank.g64.reach"] == 0.0 and value["live.state.s0.current.exact"] == 0.5
+    assert value["live.state.s0.g64.current.exact"] == 0.5
+    other = [*found, *(answer(uid, "state", "lisbon", seed=1) for uid in "ab")]
+    again = entries(other, {0: {}, 1: {"city": "osaka"}}, bank=32, source="x.json")
+    assert again["live.state.g16.current.exact"]["value"] == 0.25 and again["live.state.g16.current.exact"]["n"] == 2
+    assert again["live.state.s1.current.exact"]["value"] == 0 and again["live.state.s0.current.exact"]["value"] == 0.5
+    assert again["live.prior.current.exact"]["value"] == pytest.approx((0.5 + 0.5 + 0 + 0) / 4)
 
 
 def test_pairs_are_asked_for_and_never_answered():
@@ -222,6 +228,7 @@ def test_the_figure_and_the_findings_say_what_is_in_the_ledger(tmp_path):
     keys = [f"live.{arm}.{part}.{measure}" for arm in step.LOOK for part in ("g16", "g640", "u0", "u4")
             for measure in ("current.exact", "stale.rate")]  # fmt: skip
     keys += [f"live.{arm}.current.exact" for arm in (*step.LOOK, "prior")] + ["live.state.stale.rate", "live.bank.reach"]
+    keys += [f"live.state.s{seed}{part}.current.exact" for seed in (0, 1) for part in ("", ".g16", ".g640")]
     keys += [f"live.{arm}.n{length}.bytes" for arm in ("state", "attention") for length in (256, 880)]
     rates = [f"mqar.{name}.p{pairs}.r{rate}.exact" for name in step.LEARNERS for pairs in (4, 16) for rate in ("0.001", "0.01")]
     rates += [f"mqar.{name}.p16.{which}" for name in step.LEARNERS for which in ("best", "worst")]

@@ -19,13 +19,16 @@ def live_block(ledger: Ledger) -> list[str]:
     lines = []
     if gaps:
         own = ledger["live.state.current.exact"]
+        last = [part for part in ledger.parts("live.state.s", ".current.exact") if part.isdigit()]
+        apart = ", ".join(f"{ledger[f'live.state.s{seed}.g{gaps[-1]}.current.exact']['value']:.2f}" for seed in sorted(last))
         far = ", ".join(f"{gap:,}: {ledger[f'live.state.g{gap}.current.exact']['value']:.2f}" for gap in gaps)
         controls = ", ".join(f"{words} {spread(ledger[f'live.{arm}.current.exact'], 2)}" for arm, words in _CONTROLS.items())
         lengths = sorted(int(part) for part in ledger.parts("live.state.n", ".bytes"))
         size, whole = (ledger[f"live.{name}.n{lengths[-1]}.bytes"]["value"] / 1024 for name in ("state", "attention"))
         lines.append(
             f"- **Live memory** (small model, frozen; n = {own['n']:,}): with its own state it says the present value in "
-            f"{spread(own, 2)} (by words since the telling, {far}), a stale one in {spread(ledger['live.state.stale.rate'], 2)}. "
+            f"{spread(own, 2)} (by words since the telling, {far}), a stale one in {spread(ledger['live.state.stale.rate'], 2)}; "
+            f"after {gaps[-1]:,} words the trainings are apart, {apart}. "
             f"{controls[0].upper()}{controls[1:]}; the question-only prior {ledger['live.prior.current.exact']['value']:.2f}. In "
             f"{ledger['live.bank.reach']['value']:.2f} of the questions the telling is still in the bank. The state takes "
             f"{size:.0f} KiB at any length, keys and values of plain attention {whole:.0f} KiB after {lengths[-1]:,} words."

@@ -11,7 +11,7 @@ Records = list[tuple[str, str, float]]
 def entries(said: Iterable[dict], priors: dict[int, dict[str, str]], bank: int, source: str) -> dict[str, dict]:
     """live.<arm>.current.exact, .stale.rate and .donor.exact, all and by gap (g16) and number of updates (u4); live.prior...: the
     most frequent answer of the training, by its seed; live.bank.reach: share of the questions at whose end the telling is still
-    in the bank; live.state_minus_<arm>... in pairs.
+    in the bank; live.state_minus_<arm>... in pairs; live.state.s<seed>... of one training, all and by gap.
 
     stale: a value that held before, counted where there is one. A user is an episode; seeds are trainings.
     """
@@ -36,10 +36,13 @@ def entries(said: Iterable[dict], priors: dict[int, dict[str, str]], bank: int, 
         if arm != "state":
             gap = paired_difference(records["live.state.current.exact"], records[f"live.{arm}.current.exact"])
             ledger[f"live.state_minus_{arm}.current.exact"] = gap.entry(source)
-    for seed in sorted(priors):
-        mine = (one for one in said if one["arm"] == "state" and one["seed"] == seed)
-        own = [(one["uid"], "q", float(one["said"] == one["answer"])) for one in mine]
-        ledger[f"live.state.s{seed}.current.exact"] = estimate(own).entry(source)
+    trained: dict[str, Records] = defaultdict(list)
+    for one in said:
+        if one["arm"] == "state":
+            for within in ("", f".g{one['gap']}"):
+                right = float(one["said"] == one["answer"])
+                trained[f"live.state.s{one['seed']}{within}.current.exact"].append((one["uid"], "q", right))
+    ledger |= {key: estimate(of).entry(source) for key, of in trained.items()}
     return ledger
 
 
