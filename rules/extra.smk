@@ -21,6 +21,7 @@ rule sweeps:
         expand(f"{OUT}/extraction/exams.{{strategy}}.json", strategy=["a", "b", "c"]),
         f"{OUT}/extraction/side.json",
         f"{OUT}/windowed/zone.{BASE}.json",
+        f"{OUT}/live/mqar.json",
 
 
 rule benchmarks:

@@ -14,6 +14,7 @@ rule collect_ledger:
         f"{OUT}/pretrain/pretrained.json",
         f"{OUT}/pretrain/written.json",
         f"{OUT}/windowed/windowed.json",
+        f"{OUT}/live/live.json",
         f"{OUT}/windowed/cloze.json",
         f"{OUT}/extraction/extraction.json",
         f"{OUT}/locomo/recall.json",
@@ -102,7 +103,7 @@ rule draw_from_scratch:
     params:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
     wildcard_constraints:
-        figure="pretrain|windowed|extraction|locomo|judges|distilled",
+        figure="pretrain|windowed|extraction|locomo|judges|distilled|live",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} --out {output.pdf} {output.png}"
     shell:

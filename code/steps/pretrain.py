@@ -1,4 +1,5 @@
-"""Train one language model from scratch on packed prose: the plain decoder, with Engram tables, or widened to as many parameters.
+"""Train one language model from scratch on packed prose: the plain decoder, with Engram tables, widened to as many
+parameters, or with layers of the delta rule and sparse attention in the place of attention.
 
 One line a step. A killed run continues after its last checkpoint, with the same losses to the last bit on a CPU. Under torchrun
 each process takes its share of every batch (torchrun --nproc-per-node 2 code/steps/pretrain.py ...).

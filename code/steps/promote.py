@@ -19,7 +19,7 @@ from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
 
 _RESULT_FOLDERS = (
-    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "bench", "sweeps",
+    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "bench", "sweeps",
 )  # fmt: skip
 _WITHHELD = ("oracle_rows",)
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
@@ -49,6 +49,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "grow_layered",
     "score_grown",
     "share_table",
+    "mqar_live",
     "stress_rows",
     "row_write",
     "bench_pretrain",

@@ -11,6 +11,7 @@ from pathlib import Path
 from loci.bench.distilled_findings import distilled_block
 from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
+from loci.bench.live_findings import live_block
 from loci.bench.locomo_findings import locomo_block
 from loci.bench.scratch_findings import scratch_block
 from loci.bench.style import name_of, ordered
@@ -190,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *scratch_block(ledger, args.base),
         *locomo_block(ledger),
         *distilled_block(ledger),
+        *live_block(ledger),
         *speed_block(ledger),
     ]
     replace_block(args.readme, "findings", findings)

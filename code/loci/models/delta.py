@@ -10,7 +10,8 @@ for C tokens at a time: what the tokens of a chunk write to each other is a tria
 
 import torch
 
-CHUNK = 16  # tokens; exponents of decays stand in a [C, C, K] tensor, all of them at most 1
+CHUNK = 16  # tokens
+STRONGEST = -5.0  # log decay of a token, at the least, where decays are bounded: 16 such tokens stay within float32's exponents
 
 
 def recurrent(
@@ -20,16 +21,20 @@ def recurrent(
     log_decay: torch.Tensor,
     write: torch.Tensor,
     state: torch.Tensor,
+    correct: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(what is read [B, H, T, V], the state after it [B, H, K, V]).
 
     query, key [B, H, T, K], keys of length 1; value [B, H, T, V]; log_decay [B, H, T, K], at most 0; write [B, H, T], from 0 to
-    1 (2 where eigenvalues may be negative); state [B, H, K, V].
+    1 (2 where eigenvalues may be negative); state [B, H, K, V]. correct: False adds values to what is stored under their keys
+    (linear attention with decay), for comparison.
     """
     query, read = query * query.shape[-1] ** -0.5, []
     for t in range(query.shape[2]):
         state = state * log_decay[:, :, t, :, None].exp()
-        missing = value[:, :, t] - torch.einsum("bhkv,bhk->bhv", state, key[:, :, t])
+        missing = value[:, :, t]
+        if correct:
+            missing = missing - torch.einsum("bhkv,bhk->bhv", state, key[:, :, t])
         state = state + torch.einsum("bhk,bhv->bhkv", key[:, :, t], write[:, :, t, None] * missing)
         read.append(torch.einsum("bhkv,bhk->bhv", state, query[:, :, t]))
     return (torch.stack(read, 2) if read else torch.zeros_like(value)), state
@@ -43,23 +48,32 @@ def chunked(
     write: torch.Tensor,
     state: torch.Tensor,
     chunk: int = CHUNK,
+    bounded: bool = False,
+    correct: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same as `recurrent`, to rounding, for any length; a last chunk that is not full is padded with tokens that neither
-    decay nor write."""
+    decay nor write. bounded: the caller vouches that no log decay is below STRONGEST; at most CHUNK tokens then go together, four
+    times as fast."""
     length = query.shape[2]
     query = query * query.shape[-1] ** -0.5
     query, key, value, log_decay, write = (_cut(part, chunk) for part in (query, key, value, log_decay, write[..., None]))
     total = log_decay.cumsum(-2)  # [B, H, N, C, K], of a chunk up to and with each token
-    lower = torch.ones(chunk, chunk, dtype=torch.bool, device=query.device).tril()
-    # What is left at token i of what token j wrote, j <= i: exponents of at most 0. Above the diagonal they could overflow.
-    left = (total[..., :, None, :] - total[..., None, :, :]).masked_fill(~lower[..., None], -torch.inf).exp()
-    among = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", key, key, left).tril(-1)  # [B, H, N, C, C]
-    seen = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", query, key, left)
+    if bounded:
+        among, seen = _factored(query, key, total)
+    else:
+        lower = torch.ones(chunk, chunk, dtype=torch.bool, device=query.device).tril()
+        # What is left at token i of what token j wrote, j <= i: exponents of at most 0. Above the diagonal they could overflow.
+        left = (total[..., :, None, :] - total[..., None, :, :]).masked_fill(~lower[..., None], -torch.inf).exp()
+        among = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", key, key, left).tril(-1)  # [B, H, N, C, C]
+        seen = torch.einsum("bhnik,bhnjk,bhnijk->bhnij", query, key, left)
     # (I + Diag(b) among) u = Diag(b) (v - what the state says); both sides of the difference are solved for at once.
     entered = key * total.exp()
     system = torch.eye(chunk, dtype=query.dtype, device=query.device) + write * among
-    solved = torch.linalg.solve_triangular(system, write * torch.cat([value, entered], -1), upper=False, unitriangular=True)
-    own, from_state = solved.split([value.shape[-1], key.shape[-1]], -1)
+    if correct:
+        solved = torch.linalg.solve_triangular(system, write * torch.cat([value, entered], -1), upper=False, unitriangular=True)
+        own, from_state = solved.split([value.shape[-1], key.shape[-1]], -1)
+    else:
+        own, from_state = write * value, torch.zeros_like(key)
     asked, end = query * total.exp(), total[..., -1:, :]
     kept = key * (end - total).exp()
     read = []
@@ -69,6 +83,16 @@ def chunked(
         state = state * end[:, :, at].transpose(-1, -2).exp() + kept[:, :, at].transpose(-1, -2) @ written
     joined = torch.cat(read, 2)[:, :, :length] if read else value.flatten(2, 3)
     return joined, state
+
+
+def _factored(query: torch.Tensor, key: torch.Tensor, total: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Products of keys, and of queries, with the keys before them, decayed in between: [B, H, N, C, C] each.
+
+    The decay between two tokens is split at the chunk's beginning, which no later token moves: both halves are finite, and so is
+    what stands above the diagonal before it is cut off.
+    """
+    late, early = total.exp(), (key * (-total).exp()).transpose(-1, -2)
+    return ((key * late) @ early).tril(-1), ((query * late) @ early).tril()
 
 
 def _cut(part: torch.Tensor, chunk: int) -> torch.Tensor:
