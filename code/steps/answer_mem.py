@@ -1,9 +1,9 @@
 """Can a model answer from [mem] vectors, or from a trained prefix? Direct questions of the bench and other wordings of them.
 
-One vector a fact, the needed one in the place of its line: fitted behind the reader's worked examples (mem) or behind a few constant
-tokens (mem_moved), told first to say its text, which is then read (mem_said), another fact's (mem_other), noise of equal norm
-(mem_random), before the fact as text (gold_mem). A prefix of all facts fitted to their next tokens (prefix_next) or to the model's own
-answers (prefix_study), another user's of each, and where they start. A killed run goes on with the next user.
+One vector a fact, the needed one in the place of its line: fitted behind the reader's worked examples (mem) or behind a few
+constant tokens (mem_moved), told first to say its text, which is then read (mem_said), another fact's (mem_other), noise of equal
+norm (mem_random), before the fact as text (gold_mem). A prefix of all facts fitted to their next tokens (prefix_next) or to the
+model's own answers (prefix_study), another user's of each, and where they start. A killed run goes on with the next user.
 """
 
 import argparse
@@ -42,8 +42,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def asked_of(user: User, settings: dict) -> tuple[list[Fact], list[Question]]:
-    """The facts that a user is taken to have told, and what is asked: the sampled direct questions, and one other wording of each.
-    What they need comes first."""
+    """The facts that a user is taken to have told, and what is asked: the sampled direct questions, and one other wording of
+    each. What they need comes first."""
     matrix, facts = settings["matrix"], {fact.key: fact for fact in user.final_facts()}
     direct = sample_questions(user, {"direct": matrix["questions"]["direct"]}, matrix["sample_seed"])
     direct = [one for one in direct if one.required_fact_keys == (one.key,) and one.key in facts]
@@ -78,8 +78,9 @@ def by_vectors(asker: Asker, facts: list[Fact], questions: list[Question], how: 
         "all": [asker.told([fact.statement for fact in facts], one.text) for one in questions],
         "none": [asker.told([], one.text) for one in questions],
     }
-    held = {"texts": len(texts), "exact": sum(one == text for one, text in zip(said, texts, strict=True)),
-            "accuracy": sum(float(one.right.float().mean()) for one in found) / len(found), "bytes": own[0].numel() * 4}  # fmt: skip
+    exact = sum(one == text for one, text in zip(said, texts, strict=True))
+    accuracy = sum(float(one.right.float().mean()) for one in found) / len(found)
+    held = {"texts": len(texts), "exact": exact, "accuracy": accuracy, "bytes": own[0].numel() * 4}
     return {name: asker.answers(of) for name, of in inputs.items()}, held
 
 

@@ -1,8 +1,8 @@
 """Ask a frozen model whose prompt holds vectors, or trained keys and values, in the place of facts.
 
-The worked examples of the reader's prompt stand first, the same for all, and are read once. Then comes what a memory brings: lines of
-text, [mem] vectors in the place of a line, a prefix; then the question. Nothing is written from a test question: what a prefix
-studies is asked in the words in which facts are told.
+The worked examples of the reader's prompt stand first, the same for all, and are read once. Then comes what a memory brings:
+lines of text, [mem] vectors in the place of a line, a prefix; then the question. Nothing is written from a test question: what a
+prefix studies is asked in the words in which facts are told.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import torch
 from loci.bench.decode import newline_tokens
 from loci.bench.reader import Reader
 from loci.models.base import Base
-from loci.models.kv_prefix import Studied, fit_prefix, first_layers, next_token_loss, study, study_loss
+from loci.models.kv_prefix import Studied, first_layers, fit_prefix, next_token_loss, study, study_loss
 from loci.models.mem_vectors import Front, MemSettings, greedy, grow
 from loci.models.tuning import Layers
 from loci.worlds.records import Fact
@@ -103,8 +103,8 @@ def next_prefix(asker: Asker, facts: Sequence[Fact], how: dict) -> Layers:
 
 
 def studied_of(asker: Asker, facts: Sequence[Fact]) -> list[Studied]:
-    """The model's own answers to the cues of each fact, with that fact in its prompt; the end of the line is part of an answer. What
-    is kept for the prefix is the question, the answer and how sure the teacher was of each token of it."""
+    """The model's own answers to the cues of each fact, with that fact in its prompt; the end of the line is part of an answer.
+    What is kept for the prefix is the question, the answer and how sure the teacher was of each token of it."""
     pairs = [(fact, asker.question(cue)) for fact in facts for cue in cues_of(fact)]
     asked = [asker.ids(question) for _, question in pairs]
     seen = [asker.ids(f"{fact.statement}\n") for fact, _ in pairs]

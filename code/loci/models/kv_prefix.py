@@ -1,8 +1,8 @@
 """A trained prefix of keys and values in front of a frozen language model (a "cartridge", Eyuboglu et al., arXiv 2506.06266).
 
-It starts as the keys and values of the first tokens of the text, and is fitted in one of two ways: to the text itself, by the loss of
-its next tokens, or to what the same model answers with the text in its prompt (self-study): the Kullback-Leibler divergence of the
-two at each token of the answer. What stands before the prefix is constant and read once.
+It starts as the keys and values of the first tokens of the text, and is fitted in one of two ways: to the text itself, by the
+loss of its next tokens, or to what the same model answers with the text in its prompt (self-study): the Kullback-Leibler
+divergence of the two at each token of the answer. What stands before the prefix is constant and read once.
 
 Shapes: P positions, E examples, T tokens, A answer tokens of all examples together, V vocabulary.
 """
@@ -20,8 +20,8 @@ from loci.models.tuning import CLIP, Layers
 
 @dataclass(frozen=True)
 class Studied:
-    """A question and the teacher's answer. ids: [T], both. answered: how many of the last of them are the answer. teacher: [A, V],
-    logarithms of the teacher's probabilities of each token of it."""
+    """A question and the teacher's answer. ids: [T], both. answered: how many of the last of them are the answer. teacher: [A,
+    V], logarithms of the teacher's probabilities of each token of it."""
 
     ids: tuple[int, ...]
     answered: int
