@@ -22,9 +22,9 @@ from loci.models.tuning import Layers
 
 @dataclass(frozen=True)
 class MemSettings:
-    """vectors: K. rate, betas, decay: AdamW's. steps: at most, for each text and length. patience: steps without a better
-    accuracy after which a text is given up at a length. first: token 1 is trained and scored. scale: of the first draw, in
-    standard deviations of the embedding matrix."""
+    """vectors: K. rate, betas, decay: AdamW's. steps: at most, for each text and length. patience: steps without progress,
+    a better accuracy or a lower loss, after which a text is given up at a length. first: token 1 is trained and scored. scale: of
+    the first draw, in standard deviations of the embedding matrix."""
 
     vectors: int
     rate: float
@@ -36,7 +36,9 @@ class MemSettings:
     scale: float = 1.0
 
 
-PUBLISHED = {"rate": 0.01, "betas": (0.9, 0.9), "decay": 0.01, "first": False, "scale": 1.0}  # its steps: 5,000, patience 2,000
+_FALL = 0.97  # of the lowest loss so far: what is less has made progress
+# Its steps are 5,000, its patience 2,000 without a better accuracy.
+PUBLISHED = {"rate": 0.01, "betas": (0.9, 0.9), "decay": 0.01, "first": False, "scale": 1.0}
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def cram(
 ) -> list[Crammed]:
     """Vectors for texts, all at once, from `start` [B, K, d] on. watch: told tokens that each step read.
 
-    Each text ends as soon as it is exact, after `steps`, or after `patience` steps without a better accuracy.
+    Each text ends as soon as it is exact, after `steps`, or after `patience` steps without progress.
     """
     lengths, skipped = torch.tensor([len(text) for text in texts]), int(not settings.first)
     for text in texts:
@@ -137,7 +139,8 @@ def cram(
     scored[:, :skipped] = False
     at = torch.arange(len(texts))
     best: list[Crammed | None] = [None] * len(texts)
-    score, better = torch.full((len(texts),), -1), torch.zeros(len(texts), dtype=torch.int64)  # the best, and its step
+    score, better = torch.full((len(texts),), -1), torch.zeros(len(texts), dtype=torch.int64)  # the best, and the step of
+    progress lowest = torch.full((len(texts),), torch.inf)
     adam = Adam(start.clone(), settings)
     for step in range(settings.steps + 1):
         vectors = adam.values.detach().requires_grad_(True)
@@ -151,10 +154,12 @@ def cram(
             kept = slice(0, int(lengths[text]))
             best[text] = Crammed(vectors[place].detach().clone(), right[place, kept], nats[place, kept].detach(), step)
             score[text], better[text] = found[place], step
+        means = (nats * scored[at]).sum(1) / scored[at].sum(1)
+        fallen = means.detach() < _FALL * lowest[at]
+        better[at[fallen]], lowest[at[fallen]] = step, means.detach()[fallen]
         open_ = (found < scored[at].sum(1)) & (step - better[at] < settings.patience)
         if step == settings.steps or not bool(open_.any()):
             break
-        means = (nats * scored[at]).sum(1) / scored[at].sum(1)
         (gradient,) = torch.autograd.grad(means[open_].sum(), vectors)
         adam.step(gradient)
         if not bool(open_.all()):
