@@ -139,8 +139,8 @@ def cram(
     scored[:, :skipped] = False
     at = torch.arange(len(texts))
     best: list[Crammed | None] = [None] * len(texts)
-    score, better = torch.full((len(texts),), -1), torch.zeros(len(texts), dtype=torch.int64)  # the best, and the step of
-    progress lowest = torch.full((len(texts),), torch.inf)
+    score, lowest = torch.full((len(texts),), -1), torch.full((len(texts),), torch.inf)
+    better = torch.zeros(len(texts), dtype=torch.int64)  # step of the last progress
     adam = Adam(start.clone(), settings)
     for step in range(settings.steps + 1):
         vectors = adam.values.detach().requires_grad_(True)
