@@ -35,7 +35,7 @@ benchmarks: $(STAMP) ## speed of the row writers and of training from scratch; n
 
 figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPRODUCE from results/reference
 	$(RUN)/python code/steps/draw_recall.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/recall.pdf paper/figures/recall.png
-	for figure in matrix budget growth layered layered_growth firing density sharing; do \
+	for figure in matrix budget growth layered layered_growth firing density sharing mem; do \
 	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
 	done
 	for figure in pretrain windowed extraction locomo judges distilled; do \

@@ -38,7 +38,7 @@ ENCODER = SETTINGS["encoder"]["name"]
 USERS = f"data/generated/{PROFILE}/people.json"
 DIALOGUES = f"data/generated/{PROFILE}/dialogues.people.json"
 OUT = f"results/{PROFILE}"
-FIGURES = ["recall", "worlds", "matrix", "budget", "growth", "layered", "firing", "density", "pretrain", "windowed", "extraction", "locomo", "judges", "distilled"]
+FIGURES = ["recall", "worlds", "matrix", "budget", "growth", "layered", "firing", "density", "pretrain", "windowed", "extraction", "locomo", "judges", "distilled", "mem"]
 
 
 include: "rules/common.smk"
@@ -50,6 +50,7 @@ include: "rules/density.smk"
 include: "rules/pretrain.smk"
 include: "rules/triplets.smk"
 include: "rules/locomo.smk"
+include: "rules/mem.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

@@ -17,7 +17,7 @@ from loci.memories.mem_tools import AutoMem, Compressor, injected, newest, reset
 from loci.models.mem_vectors import Front, MemSettings
 from loci.paths import ROOT
 
-HOW = MemSettings(vectors=1, rate=0.1, steps=60, patience=60, scale=0.1)
+HOW = MemSettings(vectors=1, rate=0.1, steps=8, patience=8, scale=0.1)
 VECTORS = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
@@ -128,10 +128,10 @@ def test_marks_give_way_to_their_vectors_in_place(llama, store):
 
 
 def test_the_oldest_turns_give_way_in_order_and_only_once(compressor):
-    auto, turns = AutoMem(compressor, 30), ["an obj", "a name", "a list", "its end", "the last"]
+    auto, turns = AutoMem(compressor, 26), ["an obj", "a name", "a list", "its end", "the last"]
     for turn in turns:
         auto.add(turn)
-        assert auto.positions <= 30
+        assert auto.positions <= 26
     marks = [MARK.fullmatch(turn) is not None for turn in auto.turns]
     assert marks == [True, True, True, False, False]
     assert [compressor.store.get(MARK.fullmatch(turn)[1], compressor.base.model_sha256).text for turn in auto.turns[:3]] == turns[

@@ -12,6 +12,7 @@ from loci.bench.distilled_findings import distilled_block
 from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
 from loci.bench.locomo_findings import locomo_block
+from loci.bench.mem_findings import mem_block
 from loci.bench.scratch_findings import scratch_block
 from loci.bench.style import name_of, ordered
 from loci.errors import UserError, run_step
@@ -190,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *scratch_block(ledger, args.base),
         *locomo_block(ledger),
         *distilled_block(ledger),
+        *mem_block(ledger, args.base),
         *speed_block(ledger),
     ]
     replace_block(args.readme, "findings", findings)
