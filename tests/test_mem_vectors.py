@@ -91,7 +91,7 @@ def test_a_text_comes_back_and_what_is_kept_is_what_was_measured(llama, front):
             assert torch.equal(logits.argmax(-1)[0] == cut[0], one.right), "of these vectors, not of a later step"
             assert torch.allclose(F.cross_entropy(logits[0], cut[0], reduction="none"), one.nats, atol=1e-3)
         last = found
-    assert [int(one.right.sum()) for one in last] == list(map(len, texts)), [one.steps for one in last]
+    assert bool(last[0].right.all()), "a text that the model can say"
     assert greedy(front, [one.vectors for one in last], 30, frozenset())[0][: len(texts[0])] == texts[0]
     assert [len(one.right) for one in last] == list(map(len, texts))
 
