@@ -60,7 +60,7 @@ def test_all_steps_end_in_a_ledger(made, monkeypatch, capsys):
         asked.main(command)
     asked.main(command)
     said = read_jsonl(root / "asked.jsonl")
-    assert {one["memory"] for one in said} == {*(name for pair in PAIRS for name in pair)} | {"mem_moved"}
+    assert {one["memory"] for one in said} == {*(name for pair in PAIRS for name in pair)}
     assert {one["uid"] for one in said} == {"u002", "u003"}, "development users are not asked"
     told = ["--conversations", str(root / "told.json"), "--out", str(root / "turns.json"), "--answers", str(root / "turns.jsonl")]
     turns.main([*options, *users, *told])

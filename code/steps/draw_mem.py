@@ -14,7 +14,6 @@ ASKED = {
     "none": "nothing",
     "gold": "the fact as text",
     "mem": "its vector",
-    "mem_moved": "its vector, fitted elsewhere",
     "mem_other": "another fact's vector",
     "mem_random": "noise of equal norm",
     "mem_said": "what its vector says",

@@ -50,9 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     ledger |= answer_entries(raw_answers(args.asked, "answer_mem.py"), base, source)
     ledger |= answer_entries(raw_answers(args.turns, "compress_turns.py"), base, source)
-    texts = sum(one["texts"] for one in asked["items"])
-    held = {"value": sum(one["exact"] for one in asked["items"]) / texts, "n": texts, "source": source}
-    ledger[f"mem_asked.mem.{base}.held_exact"] = held
+    held = [(one["uid"], of["key"], float(of["exact"])) for one in asked["items"] for of in one["held"]]
+    ledger[f"mem_asked.mem.{base}.held_exact"] = estimate(held).entry(source)
     for name, part in (("mem", "bytes"), ("prefix_next", "prefix_bytes")):
         ledger[f"mem_asked.{name}.{base}.bytes"] = {"value": asked["items"][0][part], "n": 1, "source": source}
     for name in turns["items"][0]["positions"]:

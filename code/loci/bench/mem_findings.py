@@ -4,7 +4,6 @@ from loci.bench.ledger import Ledger, spread
 
 _ASKED = (
     ("mem", "a vector in the place of the needed fact"),
-    ("mem_moved", "one fitted behind other tokens"),
     ("mem_other", "another fact's"),
     ("mem_random", "noise of equal norm"),
     ("mem_said", "the vector says its text, which is read"),
