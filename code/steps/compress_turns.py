@@ -59,20 +59,23 @@ def episode(user: User, conversation: Conversation, how: dict, tokens) -> tuple[
     return [*old, *latest], asked
 
 
-def answered(asker: Asker, turns: list[str], asked: list, how: dict, spec: MemSettings, by: int) -> tuple[dict, dict]:
-    """Answers under every condition; positions of each, turns that gave way and how many of their vectors are exact."""
-    store = MemStore(":memory:")
-    auto = AutoMem(Compressor(asker.base, asker.front, store, spec, by), how["budget"])
-    for turn in turns:
-        auto.add(turn)
+def answered(asker: Asker, turns: list[str], asked: list, compressor: Compressor) -> tuple[dict, dict]:
+    """Answers under every condition; positions of each, turns that gave way and how many of their vectors are exact.
+
+    The budget is what the latest turns take, and vectors in the place of the others."""
 
     def size(lines: Sequence[str]) -> int:
         return len(asker.ids("".join(f"{line}\n" for line in lines)))
 
+    latest = [turn for turn in turns if turn not in {line for _, line in asked}]
+    vectors, store = compressor.settings.vectors, compressor.store
+    auto = AutoMem(compressor, sum(size([turn]) for turn in latest) + (vectors + 1) * (len(turns) - len(latest)))
+    for turn in turns:
+        auto.add(turn)
     lines = {
         "all": turns,
-        "latest": newest(turns, how["budget"], size),
-        "reset": reset(turns, how["budget"], asker.base.tokenizer),
+        "latest": newest(turns, auto.budget, size),
+        "reset": reset(turns, auto.budget, asker.base.tokenizer),
         "none": [],
     }
     inputs = {name: [asker.told(of, one.text) for one, _ in asked] for name, of in lines.items()}
@@ -80,8 +83,7 @@ def answered(asker: Asker, turns: list[str], asked: list, how: dict, spec: MemSe
     inputs["mem"] = [injected(f"{auto.prompt}\n{asker.question(one.text)}", store, asker.base) for one, _ in asked]
     marks = [match[1] for turn in auto.turns if (match := MARK.fullmatch(turn))]
     about = {"compressed": len(marks), "exact": sum(store.get(one, asker.base.model_sha256).exact for one in marks)}
-    about |= {"positions": {name: size(of) for name, of in lines.items()} | {"mem": auto.positions}}
-    store.close()
+    about |= {"budget": auto.budget, "positions": {name: size(of) for name, of in lines.items()} | {"mem": auto.positions}}
     return {name: asker.answers(of) for name, of in inputs.items()}, about
 
 
@@ -97,13 +99,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     relevant = {"base": settings["base"], "mem": mem, "turns": how} | {"users": sha256_file(args.users)}
     relevant |= {"conversations": sha256_file(args.conversations)}
     shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")
-    said, items = [], []
+    said, items, store = [], [], MemStore(":memory:")
+    compressor = Compressor(base, asker.front, store, spec, mem["by"])
+    episodes = {user.uid: episode(user, told[user.uid], how, lambda text: len(asker.ids(text))) for user in users}
+    unread = [user for user in users if shards.get(user.uid) is None]
+    # All at once, which takes a third of the time; the auto-compressor finds them in the store.
+    compressor.compress([line for user in unread for _, line in episodes[user.uid][1]])
     for user in tqdm(users, desc="compress and ask", unit="user"):
-        turns, asked = episode(user, told[user.uid], how, lambda text: len(asker.ids(text)))
+        turns, asked = episodes[user.uid]
         part = shards.get(user.uid)
         if part is None:
             started = time.perf_counter()
-            answers, about = answered(asker, turns, asked, how, spec, mem["by"])
+            answers, about = answered(asker, turns, asked, compressor)
             part = shards.put(user.uid, {"answers": answers, "about": about, "seconds": time.perf_counter() - started})
         for name, texts in part["answers"].items():
             for (one, line), text in zip(asked, texts, strict=True):

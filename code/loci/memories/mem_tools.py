@@ -63,7 +63,7 @@ class AutoMem:
     """Turns of a conversation within `budget` positions of a model. `prompt` is to go through `injected`."""
 
     def __init__(self, compressor: Compressor, budget: int):
-        self._compressor, self._budget = compressor, budget
+        self._compressor, self.budget = compressor, budget
         self.turns: list[str] = []  # lines, marks among them
         self._sizes: list[int] = []  # positions of each, with the end of its line
 
@@ -74,13 +74,13 @@ class AutoMem:
         turns, sizes = [*self.turns, turn], [*self._sizes, self.size(turn)]
         old = []
         for at, text in enumerate(turns):
-            if sum(sizes) <= self._budget:
+            if sum(sizes) <= self.budget:
                 break
             if not MARK.fullmatch(text):
                 old.append(at)
                 sizes[at] = count + 1
-        if sum(sizes) > self._budget:
-            what = f"is {self._budget}, {len(turns)} turns take {sum(sizes)} as vectors"
+        if sum(sizes) > self.budget:
+            what = f"is {self.budget}, {len(turns)} turns take {sum(sizes)} as vectors"
             raise UserError("budget", what, "raise it, or begin a new conversation")
         for at, kept in zip(old, self._compressor.compress([turns[at] for at in old]), strict=True):
             turns[at] = kept.mark
