@@ -38,7 +38,10 @@ ENCODER = SETTINGS["encoder"]["name"]
 USERS = f"data/generated/{PROFILE}/people.json"
 DIALOGUES = f"data/generated/{PROFILE}/dialogues.people.json"
 OUT = f"results/{PROFILE}"
-FIGURES = ["recall", "worlds", "matrix", "budget", "growth", "layered", "firing", "density", "pretrain", "windowed", "extraction", "locomo", "judges", "distilled", "live"]
+FIGURES = [
+    *("recall", "worlds", "matrix", "budget", "growth", "layered", "firing", "density"),
+    *("pretrain", "windowed", "extraction", "locomo", "judges", "distilled", "live", "mem"),
+]
 
 
 include: "rules/common.smk"
@@ -51,6 +54,7 @@ include: "rules/pretrain.smk"
 include: "rules/triplets.smk"
 include: "rules/locomo.smk"
 include: "rules/live.smk"
+include: "rules/mem.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

@@ -13,6 +13,7 @@ from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
 from loci.bench.live_findings import live_block
 from loci.bench.locomo_findings import locomo_block
+from loci.bench.mem_findings import mem_block
 from loci.bench.scratch_findings import scratch_block
 from loci.bench.style import name_of, ordered
 from loci.errors import UserError, run_step
@@ -192,6 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *locomo_block(ledger),
         *distilled_block(ledger),
         *live_block(ledger),
+        *mem_block(ledger, args.base),
         *speed_block(ledger),
     ]
     replace_block(args.readme, "findings", findings)

@@ -1,0 +1,106 @@
+# [mem] vectors: what they hold, what can be answered from them and from trained prefixes, turns that give way to them.
+
+_MEM = f"{OUT}/mem"
+_CRAMMED = [*(f"k{count}" for count in (1, 2)), "published"]
+
+
+rule cram_texts:
+    input:
+        MODEL,
+    output:
+        f"{_MEM}/crammed.{{recipe}}.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/cram_texts.{{recipe}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/cram_texts.{{recipe}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=peak_mb(3000),
+    params:
+        code=code_of("cram_texts.py"),
+        settings=settings_of("base", "mem"),
+        options=f"--config {CONFIG}",
+        recipe=lambda wildcards: "--published" if wildcards.recipe == "published" else f"--vectors {wildcards.recipe[1:]}",
+    wildcard_constraints:
+        recipe="|".join(_CRAMMED),
+    message:
+        "python code/steps/cram_texts.py {params.options} {params.recipe} --out {output}"
+    shell:
+        "python code/steps/cram_texts.py {params.options} {params.recipe} --out {output} > {log} 2>&1"
+
+
+rule answer_mem:
+    input:
+        model=MODEL,
+        users=USERS,
+    output:
+        result=f"{_MEM}/asked.{BASE}.json",
+        answers=f"{_MEM}/asked.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/answer_mem.log",
+    benchmark:
+        f"{OUT}/benchmarks/answer_mem.tsv"
+    threads: 1
+    resources:
+        mem_mb=peak_mb(3000),
+    params:
+        code=code_of("answer_mem.py"),
+        settings=settings_of("base", "mem", "mem_asked", "matrix"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/answer_mem.py {params.options} --users {input.users} --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/answer_mem.py {params.options} --users {input.users} --out {output.result} --answers {output.answers}"
+        " > {log} 2>&1"
+
+
+rule compress_turns:
+    input:
+        model=MODEL,
+        users=USERS,
+        conversations=DIALOGUES,
+    output:
+        result=f"{_MEM}/turns.{BASE}.json",
+        answers=f"{_MEM}/turns.{BASE}.jsonl",
+    log:
+        f"logs/{PROFILE}/compress_turns.log",
+    benchmark:
+        f"{OUT}/benchmarks/compress_turns.tsv"
+    threads: 1
+    resources:
+        mem_mb=peak_mb(3000),
+    params:
+        code=code_of("compress_turns.py"),
+        settings=settings_of("base", "mem", "mem_asked"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/compress_turns.py {params.options} --users {input.users} --conversations {input.conversations}"
+        " --out {output.result} --answers {output.answers}"
+    shell:
+        "python code/steps/compress_turns.py {params.options} --users {input.users} --conversations {input.conversations}"
+        " --out {output.result} --answers {output.answers} > {log} 2>&1"
+
+
+rule score_mem:
+    input:
+        crammed=expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=_CRAMMED),
+        asked=f"{_MEM}/asked.{BASE}.json",
+        asked_answers=f"{_MEM}/asked.{BASE}.jsonl",
+        turns=f"{_MEM}/turns.{BASE}.json",
+        turns_answers=f"{_MEM}/turns.{BASE}.jsonl",
+    output:
+        f"{_MEM}/mem.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_mem.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_mem.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_mem.py"),
+    message:
+        "python code/steps/score_mem.py --crammed {input.crammed} --asked {input.asked} --turns {input.turns} --out {output}"
+    shell:
+        "python code/steps/score_mem.py --crammed {input.crammed} --asked {input.asked} --turns {input.turns} --out {output}"
+        " > {log} 2>&1"
