@@ -58,9 +58,9 @@ def draw(ledger: Ledger, base: str):
                 label = f"{name}, K = {count}" if measure == "accuracy" else None
                 values = [one["value"] for one in entries]
                 held.errorbar(lengths, values, yerr=whiskers(entries), linestyle=line, label=label, **style)
-            pairs = [[ledger[f"{about}.n{length}.{measure}"] for length in lengths] for measure in ("nats_bare", "nats")]
-            across, up = ([one["value"] for one in of] for of in pairs)
-            nats.errorbar(across, up, xerr=whiskers(pairs[0]), yerr=whiskers(pairs[1]), linestyle="none", **style)
+            bare, stored = ([ledger[f"{about}.n{length}.{measure}"] for length in lengths] for measure in ("nats_bare", "nats"))
+            across, up = ([one["value"] for one in of] for of in (bare, stored))
+            nats.errorbar(across, up, xerr=whiskers(bare), yerr=whiskers(stored), linestyle="none", **style)
     nats.axline((0, 0), slope=1, color="#999999", linewidth=0.6)
     held.set(xlabel="tokens of the text", ylabel="share", ylim=(-0.03, 1.05))
     held.legend(fontsize=5.5, loc="lower left")

@@ -10,6 +10,11 @@ _PAIRS = (
     ("sections_recall", "recall_alone", "now", "distillations and recall less recall alone, what holds"),
     ("sections_recall", "recall_alone", "file", "the file that a run named"),
 )
+_READ = (
+    ("what holds", "right", "now.exact"),
+    ("what holds", "said as it was before", "now.stale"),
+    ("what held once", "right", "then.exact"),
+)
 
 
 def distilled_block(ledger: Ledger) -> list[str]:
@@ -29,6 +34,18 @@ def distilled_block(ledger: Ledger) -> list[str]:
         f"{', '.join(map(str, budgets))} words (n = {n}): {'; '.join(told)}. Two words of an archived distillation find it among "
         f"ten rows in {spread(found)} of cases."
     ]
+    if ledger.get("distilled_read.sections.now.exact"):
+        shown = ("sections", "sections_recall", "recall_alone", "archived")
+        said = [
+            f"{name} {kind} "
+            + ", ".join(spread(ledger[f"distilled_read.{condition}.{key}"], 2) for condition in shown)
+            for name, kind, key in _READ
+        ]
+        n = ledger["distilled_read.sections.now.exact"]["n"]
+        lines.append(
+            f"- **The same prompts, read** by the base model (n = {n} of what holds; sections, sections and recall, recall alone, messages "
+            f"pruned): {'; '.join(said)}. It is the reader that fails here, and no order of these memories follows from it."
+        )
     if speed := ledger.get("distilled.recall.p95_ms"):
         most = max(int(part) for part in ledger.parts("distilled.recall.n", ".p95_ms"))
         lines.append(f"- **Recall among {most:,} messages** takes {speed['value']:.1f} ms in 95 of 100 cases (n = {speed['n']}).")
