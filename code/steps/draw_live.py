@@ -71,7 +71,7 @@ def draw_rates(axes, ledger: Ledger) -> None:
                           marker=marker, markersize=3.5, linewidth=0.8, elinewidth=0.5, label=label)  # fmt: skip
     axes.set_xscale("log")
     axes.set(xlabel="learning rate", ylim=(-0.03, 1.03), title=f"{most} pairs recalled")
-    axes.legend(fontsize=5)
+    axes.legend(fontsize=5, loc="lower right")
 
 
 def draw(ledger: Ledger):

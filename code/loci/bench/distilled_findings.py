@@ -37,14 +37,13 @@ def distilled_block(ledger: Ledger) -> list[str]:
     if ledger.get("distilled_read.sections.now.exact"):
         shown = ("sections", "sections_recall", "recall_alone", "archived")
         said = [
-            f"{name} {kind} "
-            + ", ".join(spread(ledger[f"distilled_read.{condition}.{key}"], 2) for condition in shown)
+            f"{name} {kind} " + ", ".join(spread(ledger[f"distilled_read.{condition}.{key}"], 2) for condition in shown)
             for name, kind, key in _READ
         ]
         n = ledger["distilled_read.sections.now.exact"]["n"]
         lines.append(
-            f"- **The same prompts, read** by the base model (n = {n} of what holds; sections, sections and recall, recall alone, messages "
-            f"pruned): {'; '.join(said)}. It is the reader that fails here, and no order of these memories follows from it."
+            f"- **The same prompts, read** by the base model (n = {n} of what holds; sections, sections and recall, recall alone, "
+            f"messages pruned): {'; '.join(said)}. It is the reader that fails here, and no order of these memories follows from it."
         )
     if speed := ledger.get("distilled.recall.p95_ms"):
         most = max(int(part) for part in ledger.parts("distilled.recall.n", ".p95_ms"))
