@@ -42,8 +42,8 @@ def distilled_block(ledger: Ledger) -> list[str]:
         ]
         n = ledger["distilled_read.sections.now.exact"]["n"]
         lines.append(
-            f"- **The same prompts, read** by the base model (n = {n} of what holds; sections, sections and recall, recall alone, "
-            f"messages pruned): {'; '.join(said)}. It is the reader that fails here, and no order of these memories follows from it."
+            f"- **The same prompts, read** by the base model (n = {n} of what holds; sections, sections and recall, recall "
+            f"alone, messages pruned): {'; '.join(said)}. It is the reader that fails here; no order of memories follows."
         )
     if speed := ledger.get("distilled.recall.p95_ms"):
         most = max(int(part) for part in ledger.parts("distilled.recall.n", ".p95_ms"))
