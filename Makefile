@@ -38,7 +38,7 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	for figure in matrix budget growth layered layered_growth firing density sharing; do \
 	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
 	done
-	for figure in pretrain windowed extraction locomo judges distilled live; do \
+	for figure in pretrain capacity windowed extraction locomo judges distilled live; do \
 	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
 	done
 	$(RUN)/python code/steps/draw_reader.py --study results/reference/sweeps/reader.json --out paper/figures/reader.pdf paper/figures/reader.png
