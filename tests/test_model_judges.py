@@ -128,17 +128,15 @@ class Served:
                     step = outer.script.pop(0) if outer.script else "right"
                     outer.at_once += 1
                     outer.most = max(outer.most, outer.at_once)
-                try:
-                    self.answer(step)
-                finally:
-                    with outer.lock:
-                        outer.at_once -= 1
-
-            def answer(self, step):
                 time.sleep(outer.delay)
                 status, headers, text = step if isinstance(step, tuple) else (200, {}, step)
                 if text == "hangs":
                     time.sleep(1.0)
+                with outer.lock:  # before the answer is sent: whoever has it may already ask again
+                    outer.at_once -= 1
+                self.answer(status, headers, text)
+
+            def answer(self, status, headers, text):
                 said = {"choices": [{"message": {"role": "assistant", "content": text}}]}
                 data = text.encode() if text.startswith("<") else json.dumps(said).encode()
                 self.send_response(status)
