@@ -74,8 +74,6 @@ def measures(records: list[dict], questions: dict[str, Question], k: int, prefix
 
 def unreadable(decider: ModelDecider | ModelDistiller, source: str) -> dict:
     """Share of a model's answers that could not be read as what was asked for, with Wilson's interval."""
-    if not decider.asked:
-        return {"value": 0.0, "n": 0, "source": source}  # fewer messages than one distillation has
     share = decider.invalid / decider.asked
     return Estimate(share, *wilson(share, decider.asked), decider.asked).entry(source)
 
@@ -114,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             kept += [{"write": "dialogue" if conversations else "facts", **record} for record in shown]
         questions = {question.qid: question for asked_all in all_questions.values() for question in asked_all}
         ledger |= measures(records, questions, matrix["k"], f"{experiment}.{name}", args.out.name)
-        if name in NEEDS_MODEL:
+        if name in NEEDS_MODEL and memory.decider.asked:  # fewer messages than a distillation has: nothing was asked
             ledger[f"{experiment}.{name}.unreadable"] = unreadable(memory.decider, args.out.name)
         size, spent = cost_entries(costs, f"{experiment}.{name}", args.out.name)
         ledger, times = ledger | size, times | spent
