@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "mem_asked.users", f"asks for {how['users']} of {len(users)} {args.split} users, at least 2", "make more users"
         )
     asker = Asker.of(base)
-    spec = MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"])
+    spec = MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"], focus=mem["focus"])
     relevant = {name: settings[name] for name in ("base", "mem", "mem_asked", "matrix")} | {
         "users": sha256_file(args.users),
         "split": args.split,

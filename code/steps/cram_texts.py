@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         front = Front(base.model, base.tokenizer(how["constant"], add_special_tokens=False).input_ids)
         by = how["by"] * args.vectors
         lengths = list(range(by, max(how["lengths"]) + 1, by))
-        spec = MemSettings(args.vectors, how["rate"], how["steps"], how["patience"], scale=how["scale"])
+        spec = MemSettings(args.vectors, how["rate"], how["steps"], how["patience"], scale=how["scale"], focus=how["focus"])
     each = len(tried) // len({kind for kind, _ in tried})
     whole = {kind: mem_texts(kind, "test", each, max(lengths), base.tokenizer) for kind, _ in tried}
     relevant = {
@@ -111,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             def watch(count: int, tokens: list[int] = tokens) -> None:
                 tokens[0] += count
 
-            found = cram(front, texts, spec, start, watch)
+            left = None if args.published else [how["most"] - steps for steps in taken]
+            found = cram(front, texts, spec, start, watch, left)
             about = measured(front, texts, found, kinds, base) if length in how["lengths"] or args.published else []
             spent = {"length": length, "texts": len(texts), "tokens": tokens[0], "seconds": time.perf_counter() - started}
             part = shards.put(f"n{length:03d}", {"found": in_shard(found), "measured": about, "spent": spent})
