@@ -95,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     how, mem, base = settings["mem_asked"]["turns"], settings["mem"], load_base(settings["base"]["name"], args.model)
     users = [user for user in load_users(args.users) if user.split == "test"][: how["users"]]
     told = {one.uid: one for one in load_conversations(args.conversations)}
-    asker, spec = Asker.of(base), MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"], focus=mem["focus"])
+    asker = Asker.of(base)
+    spec = MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"], focus=mem["focus"])
     relevant = {"base": settings["base"], "mem": mem, "turns": how} | {"users": sha256_file(args.users)}
     relevant |= {"conversations": sha256_file(args.conversations)}
     shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")

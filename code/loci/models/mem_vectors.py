@@ -3,8 +3,8 @@
 After "Cramming 1568 tokens into a single vector and back again" (Kuratov et al., arXiv 2502.13063), many texts at once.
 Its recipe is one setting: a new draw for each length, the first token neither trained nor scored. Ours scores it too, lets a
 vector of one length start the next one, may put a few constant tokens in front, the same for all texts, whose keys and values
-are read once, and may weigh tokens by how unsure the model still is of them (focal loss, Lin et al., arXiv 1708.02002). A text that is exact leaves the batch; what is kept is the vector whose accuracy was measured, never one step
-later.
+are read once, and may weigh tokens by how unsure the model still is of them (focal loss, Lin et al., arXiv 1708.02002). A
+text that is exact leaves the batch; what is kept is the vector whose accuracy was measured, never one step later.
 
 Shapes: B texts, K vectors, d width, P constant tokens, L tokens of a text, V vocabulary.
 """
