@@ -29,6 +29,38 @@ rule cram_texts:
         "python code/steps/cram_texts.py {params.options} {params.recipe} --out {output} > {log} 2>&1"
 
 
+rule score_mem:
+    input:
+        f"{_MEM}/crammed.k1.{BASE}.json",
+    output:
+        f"{_MEM}/mem.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_mem.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_mem.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_mem.py"),
+    message:
+        "python code/steps/score_mem.py --crammed {input} --out {output}"
+    shell:
+        "python code/steps/score_mem.py --crammed {input} --out {output} > {log} 2>&1"
+
+
+# Twice as long texts behind two vectors, and the recipe as it was published: `make sweeps`.
+use rule score_mem as score_mem_more with:
+    input:
+        expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=["k2", "published"]),
+    output:
+        f"{_MEM}/mem_more.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_mem_more.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_mem_more.tsv"
+
+
 rule answer_mem:
     input:
         model=MODEL,
@@ -81,26 +113,25 @@ rule compress_turns:
         " --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
-rule score_mem:
+rule score_mem_answers:
     input:
-        crammed=expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=_CRAMMED),
         asked=f"{_MEM}/asked.{BASE}.json",
         asked_answers=f"{_MEM}/asked.{BASE}.jsonl",
         turns=f"{_MEM}/turns.{BASE}.json",
         turns_answers=f"{_MEM}/turns.{BASE}.jsonl",
     output:
-        f"{_MEM}/mem.{BASE}.json",
+        f"{_MEM}/answered.{BASE}.json",
     log:
-        f"logs/{PROFILE}/score_mem.log",
+        f"logs/{PROFILE}/score_mem_answers.log",
     benchmark:
-        f"{OUT}/benchmarks/score_mem.tsv"
+        f"{OUT}/benchmarks/score_mem_answers.tsv"
     threads: 1
     resources:
         mem_mb=500,
     params:
-        code=code_of("score_mem.py"),
+        code=code_of("score_mem_answers.py"),
     message:
-        "python code/steps/score_mem.py --crammed {input.crammed} --asked {input.asked} --turns {input.turns} --out {output}"
+        "python code/steps/score_mem_answers.py --asked {input.asked} --turns {input.turns} --out {output}"
     shell:
-        "python code/steps/score_mem.py --crammed {input.crammed} --asked {input.asked} --turns {input.turns} --out {output}"
+        "python code/steps/score_mem_answers.py --asked {input.asked} --turns {input.turns} --out {output}"
         " > {log} 2>&1"

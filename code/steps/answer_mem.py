@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     seconds = {one["uid"]: one.pop("seconds") for one in items} | {"vectors": fits["seconds"]}
     record = provenance.record() | {"model_sha256": base.model_sha256, "seconds": seconds}
     write_json(args.out, result("answer_mem", relevant, _SEED, metrics, rounded(items), record))
-    print(f"{args.answers}: {len(said)} raw answers of {len(users)} users; score_mem.py says how many are right")
+    print(f"{args.answers}: {len(said)} raw answers of {len(users)} users; score_mem_answers.py says how many are right")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seconds": {one["uid"]: one.pop("seconds") for one in items},
     }
     write_json(args.out, result("compress_turns", relevant, _SEED, metrics, rounded(items), record))
-    print(f"{args.answers}: {len(said)} raw answers about turns of {len(users)} conversations; score_mem.py scores them")
+    print(f"{args.answers}: {len(said)} raw answers about turns of {len(users)} conversations; score_mem_answers.py scores them")
 
 
 if __name__ == "__main__":

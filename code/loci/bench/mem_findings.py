@@ -54,7 +54,7 @@ def _capacity(ledger: Ledger, base: str, counts: list[int]) -> str:
         for count in counts
     ]
     texts = ledger[f"mem.{base}.k{counts[0]}.docs.capacity_tokens"]["n"]
-    bare = [f"{spread(ledger[f'mem.{base}.{kind}.bare_nats_per_token'], 2)}" for kind in ("docs", "random")]
+    bare = [f"{spread(ledger[f'mem.{base}.k{counts[0]}.{kind}.bare_nats_per_token'], 2)}" for kind in ("docs", "random")]
     return (
         f"- **[mem] vectors**, tokens that are held (mean accuracy 0.99 under teacher forcing, token 1 scored, {texts} texts "
         f"of a kind) by vectors: {'; '.join(held)}. Nats a token without vectors: {bare[0]} and {bare[1]}."
