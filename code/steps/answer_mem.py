@@ -19,7 +19,7 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import load_base, use_threads
 from loci.models.kv_prefix import nbytes
-from loci.models.mem_vectors import MemSettings, greedy
+from loci.models.mem_vectors import FITTED, MemSettings, greedy
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json, write_jsonl
@@ -101,11 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             "mem_asked.users", f"asks for {how['users']} of {len(users)} {args.split} users, at least 2", "make more users"
         )
     asker = Asker.of(base)
-    spec = MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"], focus=mem["focus"])
-    relevant = {name: settings[name] for name in ("base", "mem", "mem_asked", "matrix")} | {
-        "users": sha256_file(args.users),
-        "split": args.split,
-    }
+    spec, fitted_as = MemSettings.of(1, mem), {name: mem[name] for name in (*FITTED, "by")}
+    relevant = {name: settings[name] for name in ("base", "mem_asked")} | {"mem": fitted_as}
+    relevant |= {"questions": settings["matrix"]["questions"]["direct"], "sample_seed": settings["matrix"]["sample_seed"]}
+    relevant |= {"users": sha256_file(args.users), "split": args.split}
     shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")
     asked = {user.uid: asked_of(user, settings) for user in users}
     needed = {

@@ -2,7 +2,7 @@
 
 All texts at once, each from its vectors of the shorter length, token 1 scored. With --published, the recipe as it was published
 (nothing in front, a new draw for each length, token 1 neither trained nor scored), with fewer steps. A kind of text whose mean
-accuracy has fallen below `mem.stop` is not made longer. A killed run goes on with the next length.
+accuracy has fallen below its `mem.stop` is not made longer. A killed run goes on with the next length.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         front = Front(base.model, base.tokenizer(how["constant"], add_special_tokens=False).input_ids)
         by = how["by"] * args.vectors
         lengths = list(range(by, max(how["lengths"]) + 1, by))
-        spec = MemSettings(args.vectors, how["rate"], how["steps"], how["patience"], scale=how["scale"], focus=how["focus"])
+        spec = MemSettings.of(args.vectors, how)
     each = len(tried) // len({kind for kind, _ in tried})
     whole = {kind: mem_texts(kind, "test", each, max(lengths), base.tokenizer) for kind, _ in tried}
     relevant = {
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         share = {
             kind: [float(one.right.float().mean()) for one, of in zip(found, kinds, strict=True) if of == kind] for kind in kinds
         }
-        kept = [at for at, kind in enumerate(kinds) if args.published or sum(share[kind]) / len(share[kind]) >= how["stop"]]
+        kept = [at for at, kind in enumerate(kinds) if args.published or sum(share[kind]) / len(share[kind]) >= how["stop"][kind]]
         tried, taken = [tried[at] for at in kept], [taken[at] for at in kept]
         vectors = torch.stack([found[at].vectors for at in kept]) if kept else vectors[:0]
     record = provenance.record() | {"model_sha256": base.model_sha256, "lengths": costs}

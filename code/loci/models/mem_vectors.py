@@ -37,7 +37,13 @@ class MemSettings:
     scale: float = 1.0
     focus: float = 0.0
 
+    @classmethod
+    def of(cls, vectors: int, settings: dict) -> "MemSettings":
+        """For K vectors, as a profile's `mem` says."""
+        return cls(vectors, **{name: settings[name] for name in FITTED})
 
+
+FITTED = ("rate", "scale", "focus", "steps", "patience")  # what of a profile's `mem` says how vectors are fitted
 _FALL = 0.97  # of the lowest loss so far: what is less has made progress
 # Its steps are 5,000, its patience 2,000 without a better accuracy.
 PUBLISHED = {"rate": 0.01, "betas": (0.9, 0.9), "decay": 0.01, "first": False, "scale": 1.0}
