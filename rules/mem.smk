@@ -1,7 +1,13 @@
 # [mem] vectors: what they hold, what can be answered from them and from trained prefixes, turns that give way to them.
 
 _MEM = f"{OUT}/mem"
-_CRAMMED = [*(f"k{count}" for count in (1, 2)), "published"]
+# Kinds apart, for a slow text holds up those that it is fitted with. Two vectors, and the published recipe: `make sweeps`.
+_CRAMMED = {
+    "k1.docs": "--vectors 1 --kinds docs",
+    "k1.random": "--vectors 1 --kinds random",
+    "k2.docs": "--vectors 2 --kinds docs",
+    "published": "--published --kinds docs",
+}
 
 
 rule cram_texts:
@@ -20,7 +26,7 @@ rule cram_texts:
         code=code_of("cram_texts.py"),
         settings=settings_of("base", "mem"),
         options=f"--config {CONFIG}",
-        recipe=lambda wildcards: "--published" if wildcards.recipe == "published" else f"--vectors {wildcards.recipe[1:]}",
+        recipe=lambda wildcards: _CRAMMED[wildcards.recipe],
     wildcard_constraints:
         recipe="|".join(_CRAMMED),
     message:
@@ -31,7 +37,7 @@ rule cram_texts:
 
 rule score_mem:
     input:
-        f"{_MEM}/crammed.k1.{BASE}.json",
+        expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=["k1.docs", "k1.random"]),
     output:
         f"{_MEM}/mem.{BASE}.json",
     log:
@@ -49,10 +55,9 @@ rule score_mem:
         "python code/steps/score_mem.py --crammed {input} --out {output} > {log} 2>&1"
 
 
-# Twice as long texts behind two vectors, and the recipe as it was published: `make sweeps`.
 use rule score_mem as score_mem_more with:
     input:
-        expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=["k2", "published"]),
+        expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=["k2.docs", "published"]),
     output:
         f"{_MEM}/mem_more.{BASE}.json",
     log:

@@ -31,6 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--vectors", type=int, default=1, help="vectors of a text (count)")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="kinds of text, each made longer apart")
     parser.add_argument("--published", action="store_true", help="the published recipe instead of ours")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
@@ -79,11 +80,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(settings["threads"])
     how, base = settings["mem"], load_base(settings["base"]["name"], args.model)
     if args.published:
-        own, tried = how["published"], [(kind, at) for kind in ("docs",) for at in range(how["published"]["texts"])]
+        own, tried = how["published"], [(kind, at) for kind in args.kinds for at in range(how["published"]["texts"])]
         front, lengths = Front(base.model), own["lengths"]
         spec = MemSettings(args.vectors, steps=own["steps"], patience=own["steps"], **PUBLISHED)
     else:
-        tried = [(kind, at) for kind in KINDS for at in range(how["texts"])]
+        tried = [(kind, at) for kind in args.kinds for at in range(how["texts"])]
         front = Front(base.model, base.tokenizer(how["constant"], add_special_tokens=False).input_ids)
         by = how["by"] * args.vectors
         lengths = list(range(by, max(how["lengths"]) + 1, by))
@@ -94,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "base": settings["base"],
         "mem": how,
         "vectors": args.vectors,
+        "kinds": list(args.kinds),
         "published": args.published,
         "prose_sha256": prose_sha256(),
     }
@@ -129,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     record = provenance.record() | {"model_sha256": base.model_sha256, "lengths": costs}
     metrics = {"vectors": args.vectors, "texts": len({one["text"] for one in items})}
     write_json(args.out, result("cram_texts", relevant, _SEED, metrics, rounded(items), record))
-    last = {kind: max((one["length"] for one in items if one["kind"] == kind), default=0) for kind in KINDS}
+    last = {kind: max((one["length"] for one in items if one["kind"] == kind), default=0) for kind in args.kinds}
     told = ", ".join(f"{kind} up to {length} tokens" for kind, length in last.items() if length)
     print(f"{args.out}: {told} behind {args.vectors} vector(s); score_mem.py says how many of them are exact")
 

@@ -51,7 +51,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "score_grown",
     "share_table",
     "mqar_live",
-    "cram_texts.k2",
+    "cram_texts.k2.docs",
     "cram_texts.published",
     "score_mem_more",
     "stress_rows",

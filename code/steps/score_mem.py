@@ -1,6 +1,7 @@
 """From what vectors hold to the ledger: the longest text that counts as held, nats, what is said freely; no model is needed."""
 
 import argparse
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,13 +28,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(bases) > 1:
         raise UserError("--crammed", f"are of bases {', '.join(sorted(bases))}", "give results of one base")
     base, source, ledger, told = bases.pop(), args.out.name, {}, []
+    items: dict[str, list[dict]] = defaultdict(list)
     for record in records:
-        count, published = record["config"]["vectors"], record["config"]["published"]
-        name = "published" if published else f"k{count}"
+        items["published" if record["config"]["published"] else f"k{record['config']['vectors']}"] += record["items"]
+    for name, found in items.items():
         about = f"mem.{base}.{name}"
-        found = capacity_entries(record["items"], about, source) | bare_entries(record["items"], about, source)
-        held = found[f"{about}.docs.capacity_tokens"]
-        ledger |= found if published else found | {f"{about}.capacity_tokens": held}
+        entries = capacity_entries(found, about, source) | bare_entries(found, about, source)
+        held = entries[f"{about}.docs.capacity_tokens"]
+        ledger |= entries if name == "published" else entries | {f"{about}.capacity_tokens": held}
         told.append(f"{held['value']} ({name})")
     write_json(args.out, result("score_mem", {"base": base}, None, rounded(ledger), [], provenance.record()))
     print(f"{args.out}: tokens of documentation that vectors hold: {', '.join(told)}")

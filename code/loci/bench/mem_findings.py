@@ -48,11 +48,11 @@ def mem_block(ledger: Ledger, base: str) -> list[str]:
 
 
 def _capacity(ledger: Ledger, base: str, counts: list[int]) -> str:
-    held = [
-        f"{count}: documentation {ledger[f'mem.{base}.k{count}.docs.capacity_tokens']['value']}, random words "
-        f"{ledger[f'mem.{base}.k{count}.random.capacity_tokens']['value']}"
-        for count in counts
-    ]
+    held = []
+    for count in counts:
+        random = ledger.get(f"mem.{base}.k{count}.random.capacity_tokens")
+        words = f", random words {random['value']}" if random else ""
+        held.append(f"{count}: documentation {ledger[f'mem.{base}.k{count}.docs.capacity_tokens']['value']}{words}")
     texts = ledger[f"mem.{base}.k{counts[0]}.docs.capacity_tokens"]["n"]
     bare = [f"{spread(ledger[f'mem.{base}.k{counts[0]}.{kind}.bare_nats_per_token'], 2)}" for kind in ("docs", "random")]
     return (
