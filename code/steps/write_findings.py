@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from loci.bench.choice import choice_block
 from loci.bench.distilled_findings import distilled_block
 from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
@@ -196,6 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *mem_block(ledger, args.base),
         *speed_block(ledger),
     ]
+    replace_block(args.readme, "choice", choice_block(ledger, args.base))
     replace_block(args.readme, "findings", findings)
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
     print(f"{args.readme}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
