@@ -1,4 +1,4 @@
-"""Write the numbers into README.md, REPRODUCE.md, docs/checklist.md: everything between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+"""Write the numbers into README.md, REPRODUCE.md, docs/checklist.md: what stands between `<!-- begin X -->` and `<!-- end X -->`.
 
 No number of these blocks is typed: findings come from the ledger, times and memory from the benchmark files of the run.
 """
