@@ -130,3 +130,33 @@ rule make_matrix_table:
         "python code/steps/make_matrix_table.py --ledger {input} {params.options} --out {output}"
     shell:
         "python code/steps/make_matrix_table.py --ledger {input} {params.options} --out {output} > {log} 2>&1"
+
+
+rule make_explorer:
+    input:
+        ledger=f"{OUT}/summary.json",
+        matrix=expand(f"{_MATRIX}/answers.{BASE}.{{write}}.jsonl", write=[*_WRITES, "rows"]),
+        recalls=expand(f"{_MATRIX}/recalls.{{write}}.jsonl", write=_WRITES),
+        layered=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
+        locomo=_SAID,
+        verdicts=f"{_LOCOMO}/verdicts.{BASE}.jsonl",
+    output:
+        f"{OUT}/explorer.html",
+    log:
+        f"logs/{PROFILE}/make_explorer.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_explorer.tsv"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        code=code_of("make_explorer.py"),
+        settings=settings_of("base", "people", "matrix", "layered"),
+        options=f"--config {CONFIG}",
+    message:
+        "python code/steps/make_explorer.py {params.options} --ledger {input.ledger} --matrix {input.matrix}"
+        " --recalls {input.recalls} --layered {input.layered} --locomo {input.locomo} --verdicts {input.verdicts} --out {output}"
+    shell:
+        "python code/steps/make_explorer.py {params.options} --ledger {input.ledger} --matrix {input.matrix}"
+        " --recalls {input.recalls} --layered {input.layered} --locomo {input.locomo} --verdicts {input.verdicts} --out {output}"
+        " > {log} 2>&1"
