@@ -8,12 +8,13 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/installed
 LEDGER := results/reference/summary.json
 CLAIMS := results/reference/claims.json
+STUDIES := $(addprefix results/reference/sweeps/,reader.json lora.json) $(sort $(wildcard results/reference/sweeps/shared.*.json))
 # The steps call `python`; without the environment's folder on the path they would find another one.
 export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := reproduce
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test smoke sweeps benchmarks figures promote clean distclean
+.PHONY: help reproduce test smoke sweeps benchmarks figures report promote clean distclean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,12 +49,16 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
 	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
+	$(RUN)/python code/steps/write_captions.py --ledger $(LEDGER) --base $(BASE) --studies $(STUDIES) --out paper/captions
 	$(RUN)/python code/steps/make_explorer.py --config config/laptop.yaml --ledger $(LEDGER) --claims $(CLAIMS) \
 	  --matrix $(foreach part,facts dialogue rows,results/reference/matrix/answers.$(BASE).$(part).jsonl.gz) \
 	  --recalls $(foreach part,facts dialogue,results/reference/matrix/recalls.$(part).jsonl.gz) \
 	  --layered $(sort $(wildcard results/reference/layered/answers.$(BASE).*.jsonl.gz)) \
 	  --locomo results/reference/locomo/answers.$(BASE).jsonl.gz $(sort $(wildcard results/reference/locomo/rows.*.jsonl.gz)) \
 	  --verdicts results/reference/locomo/verdicts.$(BASE).jsonl.gz --out paper/explorer.html
+
+report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, explorer, rules and their times, in one file
+	$(RUN)/snakemake --config profile=$(PROFILE) --report results/$(PROFILE)/report.html
 
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
 	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))

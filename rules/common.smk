@@ -79,3 +79,24 @@ def asked_windowed(kind, arms=(), seeds=COMPARED["seeds"]):
 
 wildcard_constraints:
     seed=r"\d+",
+
+
+# Captions of the report hold numbers of this run: they are read when it is made, and before that there are none.
+_CAPTION = "../paper/captions/report.rst"
+_CAPTIONS = Path(f"{OUT}/captions.json")
+config["captions"] = json.loads(_CAPTIONS.read_text(encoding="utf-8")) if _CAPTIONS.is_file() else {}
+_TOPICS = {
+    "Memories of text": ("matrix", "budget", "growth", "distilled"),
+    "Inside the model": ("recall", "layered", "firing", "density", "mem", "live"),
+    "Trained from scratch": ("pretrain", "windowed", "extraction"),
+    "LOCOMO": ("locomo", "judges"),
+    "Worlds": ("worlds",),
+}
+
+
+# A figure in the report: under its topic, with its caption.
+def in_report(path):
+    named = Path(path).stem  # or a wildcard
+    topic = lambda wildcards: next(name for name, found in _TOPICS.items() if wildcards.get("figure", named) in found)
+    labels = {"figure": named}
+    return report(path, caption=_CAPTION, category="Figures", subcategory=topic, labels=labels)

@@ -47,7 +47,7 @@ rule draw_recall:
         f"{OUT}/summary.json",
     output:
         pdf=f"{OUT}/figures/recall.pdf",
-        png=f"{OUT}/figures/recall.png",
+        png=in_report(f"{OUT}/figures/recall.png"),
     log:
         f"logs/{PROFILE}/draw_recall.log",
     benchmark:
@@ -69,7 +69,7 @@ rule draw_memories:
         f"{OUT}/summary.json",
     output:
         pdf=f"{OUT}/figures/{{figure}}.pdf",
-        png=f"{OUT}/figures/{{figure}}.png",
+        png=in_report(f"{OUT}/figures/{{figure}}.png"),
     log:
         f"logs/{PROFILE}/draw_{{figure}}.log",
     benchmark:
@@ -93,7 +93,7 @@ rule draw_from_scratch:
         f"{OUT}/summary.json",
     output:
         pdf=f"{OUT}/figures/{{figure}}.pdf",
-        png=f"{OUT}/figures/{{figure}}.png",
+        png=in_report(f"{OUT}/figures/{{figure}}.png"),
     log:
         f"logs/{PROFILE}/draw_{{figure}}.log",
     benchmark:
@@ -115,7 +115,7 @@ rule make_matrix_table:
     input:
         f"{OUT}/summary.json",
     output:
-        f"{OUT}/tables/matrix.tex",
+        report(f"{OUT}/tables/matrix.tex", category="Tables", labels={"table": "matrix, LaTeX"}),
     log:
         f"logs/{PROFILE}/make_matrix_table.log",
     benchmark:
@@ -141,7 +141,7 @@ rule make_explorer:
         locomo=_SAID,
         verdicts=f"{_LOCOMO}/verdicts.{BASE}.jsonl",
     output:
-        f"{OUT}/explorer.html",
+        report(f"{OUT}/explorer.html", category="Explorer", labels={"page": "every table, and the answers behind it"}),
     log:
         f"logs/{PROFILE}/make_explorer.log",
     benchmark:
@@ -159,4 +159,27 @@ rule make_explorer:
     shell:
         "python code/steps/make_explorer.py {params.options} --ledger {input.ledger} --matrix {input.matrix}"
         " --recalls {input.recalls} --layered {input.layered} --locomo {input.locomo} --verdicts {input.verdicts} --out {output}"
+        " > {log} 2>&1"
+
+
+rule write_captions:
+    input:
+        ledger=f"{OUT}/summary.json",
+        captions="paper/captions.yaml",
+    output:
+        f"{OUT}/captions.json",
+    log:
+        f"logs/{PROFILE}/write_captions.log",
+    benchmark:
+        f"{OUT}/benchmarks/write_captions.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("write_captions.py"),
+        options=f"--base {BASE} --figures {' '.join(FIGURES)}",
+    message:
+        "python code/steps/write_captions.py --ledger {input.ledger} --captions {input.captions} {params.options} --out {output}"
+    shell:
+        "python code/steps/write_captions.py --ledger {input.ledger} --captions {input.captions} {params.options} --out {output}"
         " > {log} 2>&1"
