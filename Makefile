@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := reproduce
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test smoke sweeps benchmarks figures report promote clean distclean
+.PHONY: help reproduce test smoke sweeps benchmarks figures report promote clean distclean paper
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,8 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/draw_shared.py --studies $(sort $(wildcard results/reference/sweeps/shared.*.json)) --out paper/figures/shared.pdf paper/figures/shared.png
 	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
+	$(RUN)/python code/steps/make_choice_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/choice.tex
+	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex
 	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
 	$(RUN)/python code/steps/write_captions.py --ledger $(LEDGER) --base $(BASE) --studies $(STUDIES) --out paper/captions
 	$(RUN)/python code/steps/make_explorer.py --config config/laptop.yaml --ledger $(LEDGER) --claims $(CLAIMS) \
@@ -59,6 +61,9 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 
 report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, explorer, rules and their times, in one file
 	$(RUN)/snakemake --config profile=$(PROFILE) --report results/$(PROFILE)/report.html
+
+paper: figures ## the paper: paper/main.html, and paper/main.pdf where latexmk or tectonic is installed
+	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex --html paper/main.html --pdf
 
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
 	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))
