@@ -7,6 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/installed
 LEDGER := results/reference/summary.json
+CLAIMS := results/reference/claims.json
 # The steps call `python`; without the environment's folder on the path they would find another one.
 export PATH := $(CURDIR)/$(RUN):$(PATH)
 
@@ -46,10 +47,11 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/draw_shared.py --studies $(sort $(wildcard results/reference/sweeps/shared.*.json)) --out paper/figures/shared.pdf paper/figures/shared.png
 	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
-	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
+	$(RUN)/python code/steps/check_claims.py --ledger $(LEDGER) --out $(CLAIMS) --table paper/tables/claims.tex
+	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --claims $(CLAIMS) --base $(BASE)
 
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
-	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))
+	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --profile $(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))
 
 clean: ## remove fresh results, logs, generated data and workflow metadata; models and .venv stay
 	find results -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +

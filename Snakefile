@@ -65,3 +65,4 @@ rule all:
         f"{OUT}/summary.json",
         expand(f"{OUT}/figures/{{figure}}.{{kind}}", figure=FIGURES, kind=["pdf", "png"]),
         f"{OUT}/tables/matrix.tex",
+        [f"{OUT}/claims.json", f"{OUT}/tables/claims.tex"] if CLAIMED else [],
