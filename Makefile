@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := reproduce
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test smoke sweeps benchmarks figures promote clean distclean
+.PHONY: help reproduce test smoke sweeps benchmarks figures verify why stale promote clean distclean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,15 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
 	$(RUN)/python code/steps/check_claims.py --ledger $(LEDGER) --out $(CLAIMS) --table paper/tables/claims.tex
 	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --claims $(CLAIMS) --base $(BASE)
+
+verify: $(STAMP) ## make the results of one rule again and compare them with results/reference: RULE=score_matrix
+	$(RUN)/python code/steps/verify.py --profile $(PROFILE) --rule "$(RULE)"
+
+why: $(STAMP) ## what would run, and why; RULE=score_matrix for one rule and what it needs
+	$(RUN)/python code/steps/why.py --profile $(PROFILE) $(if $(RULE),--rule "$(RULE)")
+
+stale: $(STAMP) ## reference results that other code has made, and what has changed since; written into REPRODUCE.md
+	$(RUN)/python code/steps/list_stale.py --write REPRODUCE.md
 
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
 	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --profile $(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))

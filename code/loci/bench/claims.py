@@ -269,8 +269,8 @@ def counts(judged: list[dict]) -> dict[str, dict[str, int]]:
 def changes(before: list[dict], after: list[dict]) -> list[str]:
     """Claims whose outcome two ledgers give differently, in words."""
     was = {one["id"]: one for one in before}
-    changed = [(was[one["id"]], one) for one in after if one["outcome"] != was[one["id"]]["outcome"]]
-    return [f"{old['id']}: {_outcome(old)} with {measured(old)}, now {_outcome(new)} with {measured(new)}" for old, new in changed]
+    pairs = [(was[one["id"]], one) for one in after if one["outcome"] != was[one["id"]]["outcome"]]
+    return [f"{old['id']}: {_outcome(old)} with {measured(old)}, now {_outcome(new)} with {measured(new)}" for old, new in pairs]
 
 
 def _outcome(judged: dict) -> str:
