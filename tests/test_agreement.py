@@ -81,4 +81,5 @@ def test_withheld_answers_are_compared_by_their_hashes():
 
 def test_steps_without_torch_are_deterministic():
     assert tolerance_of("score_matrix", uses_torch=False) is EXACT
+    assert tolerance_of("score_layered", uses_torch=True) is EXACT
     assert tolerance_of("ask_rows", uses_torch=True) is ASKED and tolerance_of("train_reader", uses_torch=True) is TRAINED
