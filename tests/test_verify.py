@@ -8,6 +8,7 @@ import pytest
 import yaml
 from steps_path import load_step
 
+from loci import workflow
 from loci.bench.ledger import write_ledger
 from loci.bench.staleness import VERIFIED
 from loci.definitions import working_tree
@@ -145,6 +146,50 @@ def test_a_rule_that_fails_ends_with_status_1_and_its_message(played, capsys):
     with pytest.raises(SystemExit) as end:
         step.main(["--rule", "score_live", *common])
     assert end.value.code == 1 and "score_live: failed: a.json: no such file" in capsys.readouterr().out
+
+
+SUMMARY = """Building DAG of jobs...
+output_file\tdate\trule\tlog-file(s)\tstatus\tplan
+results/laptop/live/live.json\t-\tscore_live\t\tmissing\tupdate pending
+results/laptop/live/asked.s0.jsonl\t-\task_live\t\tmissing\tupdate pending
+results/laptop/live/asked.s0.json\t-\task_live\t\tmissing\tupdate pending
+"""
+DRY = """Building DAG of jobs...
+[Fri Nov 27 14:52:49 2026]
+Job 3: python code/steps/ask_live.py --config config/laptop.yaml --out results/laptop/live/asked.s0.json
+Reason: Missing output files: results/laptop/live/asked.s0.json
+[Fri Nov 27 14:52:49 2026]
+Job 0: python benchmarks/row_write.py --out results/laptop/bench/row_write.json
+Reason: Params have changed since last execution: before: a; now: b
+Reasons:
+    (check individual jobs above for details)
+"""
+
+
+def test_what_snakemake_lists_and_plans_is_read(monkeypatch, tmp_path):
+    said = {}
+    monkeypatch.setattr(workflow, "snakemake", lambda *arguments: CompletedProcess([], said["code"], said["out"], said["err"]))
+    said |= {"code": 0, "out": SUMMARY, "err": ""}
+    assert workflow.outputs_by_rule(tmp_path, "laptop") == {
+        "ask_live": ["results/laptop/live/asked.s0.json", "results/laptop/live/asked.s0.jsonl"],
+        "score_live": ["results/laptop/live/live.json"],
+    }
+    said |= {"out": "", "err": DRY}
+    jobs = workflow.plan(tmp_path, "laptop")
+    assert [(job.step, job.reason.split(":")[0]) for job in jobs] == [
+        ("ask_live", "Missing output files"),
+        ("row_write", "Params have changed since last execution"),
+    ]
+    said |= {"code": 2, "err": "error: profile 'lptop': unknown; choose one of gpu, laptop, smoke\n"}
+    for call in (workflow.outputs_by_rule, workflow.plan):
+        with pytest.raises(UserError, match="choose one of gpu, laptop, smoke"):
+            call(tmp_path, "lptop")
+
+
+def test_a_laid_out_project_is_linked_and_holds_no_generated_data(tmp_path):
+    workflow.link_project(tmp_path)
+    assert (tmp_path / "code").is_symlink() and (tmp_path / "data" / "people").is_symlink()
+    assert not (tmp_path / "data" / "generated").exists() and not (tmp_path / "results").exists()
 
 
 def test_messages_of_snakemake_are_read():

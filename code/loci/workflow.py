@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loci.errors import UserError
 from loci.paths import ROOT
+from loci.process import kill_child_with_parent
 
 EVERYTHING = ("all", "sweeps", "benchmarks")
 _LINKED = ("code", "benchmarks", "config", "paper", "profiles", "models")
@@ -32,7 +33,8 @@ def snakemake(folder: Path, profile: str, *arguments: str) -> subprocess.Complet
     environment = {**os.environ, "PYTHONPATH": code, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command += ["--directory", str(folder), "--workflow-profile", str(ROOT / "profiles" / "default")]
     command += ["--config", f"profile={profile}", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    about = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "preexec_fn": kill_child_with_parent}
+    return subprocess.run(command, capture_output=True, text=True, **about)
 
 
 def outputs_by_rule(folder: Path, profile: str) -> dict[str, list[str]]:
