@@ -69,3 +69,4 @@ rule all:
         f"{OUT}/tables/matrix.tex",
         f"{OUT}/explorer.html",
         f"{OUT}/captions.json",
+        [f"{OUT}/claims.json", f"{OUT}/tables/claims.tex"] if CLAIMED else [],

@@ -77,6 +77,12 @@ def asked_windowed(kind, arms=(), seeds=COMPARED["seeds"]):
     return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=seeds)
 
 
+# Claims are made of a profile; one that none is made of has no claims to check.
+CLAIMS = "paper/claims.yaml"
+_CLAIMS = (Path(workflow.basedir) / CLAIMS).read_text(encoding="utf-8")
+CLAIMED = PROFILE in {claim["profile"] for claim in yaml.load(_CLAIMS, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["claims"]}
+
+
 wildcard_constraints:
     seed=r"\d+",
 

@@ -37,10 +37,36 @@ rule collect_ledger:
         mem_mb=200,
     params:
         code=code_of("collect_ledger.py"),
+        options=f"--profile {PROFILE}",
     message:
-        "python code/steps/collect_ledger.py {input} --out {output}"
+        "python code/steps/collect_ledger.py {input} {params.options} --out {output}"
     shell:
-        "python code/steps/collect_ledger.py {input} --out {output} > {log} 2>&1"
+        "python code/steps/collect_ledger.py {input} {params.options} --out {output} > {log} 2>&1"
+
+
+rule check_claims:
+    input:
+        ledger=f"{OUT}/summary.json",
+        claims=CLAIMS,
+    output:
+        result=f"{OUT}/claims.json",
+        table=f"{OUT}/tables/claims.tex",
+    log:
+        f"logs/{PROFILE}/check_claims.log",
+    benchmark:
+        f"{OUT}/benchmarks/check_claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("check_claims.py"),
+        options=f"--profile {PROFILE}",
+    message:
+        "python code/steps/check_claims.py {params.options} --ledger {input.ledger} --claims {input.claims} --out {output.result}"
+        " --table {output.table}"
+    shell:
+        "python code/steps/check_claims.py {params.options} --ledger {input.ledger} --claims {input.claims} --out {output.result}"
+        " --table {output.table} > {log} 2>&1"
 
 
 rule draw_recall:
@@ -141,6 +167,7 @@ rule make_explorer:
         layered=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
         locomo=_SAID,
         verdicts=f"{_LOCOMO}/verdicts.{BASE}.jsonl",
+        claims=f"{OUT}/claims.json" if CLAIMED else [],
     output:
         report(f"{OUT}/explorer.html", category="Explorer", labels={"page": "every table, and the answers behind it"}),
     log:
@@ -153,7 +180,7 @@ rule make_explorer:
     params:
         code=code_of("make_explorer.py"),
         settings=settings_of("base", "people", "matrix", "layered"),
-        options=f"--config {CONFIG}",
+        options=f"--config {CONFIG} --claims {OUT}/claims.json" if CLAIMED else f"--config {CONFIG}",
     message:
         "python code/steps/make_explorer.py {params.options} --ledger {input.ledger} --matrix {input.matrix}"
         " --recalls {input.recalls} --layered {input.layered} --locomo {input.locomo} --verdicts {input.verdicts} --out {output}"
