@@ -7,12 +7,14 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/installed
 LEDGER := results/reference/summary.json
+CLAIMS := results/reference/claims.json
+STUDIES := $(addprefix results/reference/sweeps/,reader.json lora.json) $(sort $(wildcard results/reference/sweeps/shared.*.json))
 # The steps call `python`; without the environment's folder on the path they would find another one.
 export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := reproduce
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test smoke sweeps benchmarks figures paper promote clean distclean
+.PHONY: help reproduce test smoke sweeps benchmarks figures report promote clean distclean paper verify why stale
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,13 +50,33 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
 	$(RUN)/python code/steps/make_choice_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/choice.tex
 	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex
-	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --base $(BASE)
+	$(RUN)/python code/steps/check_claims.py --ledger $(LEDGER) --out $(CLAIMS) --table paper/tables/claims.tex
+	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --claims $(CLAIMS) --base $(BASE)
+	$(RUN)/python code/steps/write_captions.py --ledger $(LEDGER) --base $(BASE) --studies $(STUDIES) --out paper/captions
+	$(RUN)/python code/steps/make_explorer.py --config config/laptop.yaml --ledger $(LEDGER) --claims $(CLAIMS) \
+	  --matrix $(foreach part,facts dialogue rows,results/reference/matrix/answers.$(BASE).$(part).jsonl.gz) \
+	  --recalls $(foreach part,facts dialogue,results/reference/matrix/recalls.$(part).jsonl.gz) \
+	  --layered $(sort $(wildcard results/reference/layered/answers.$(BASE).*.jsonl.gz)) \
+	  --locomo results/reference/locomo/answers.$(BASE).jsonl.gz $(sort $(wildcard results/reference/locomo/rows.*.jsonl.gz)) \
+	  --verdicts results/reference/locomo/verdicts.$(BASE).jsonl.gz --out paper/explorer.html
+
+report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, explorer, rules and their times, in one file
+	$(RUN)/snakemake --config profile=$(PROFILE) --report results/$(PROFILE)/report.html
 
 paper: figures ## the paper: paper/main.html, and paper/main.pdf where latexmk or tectonic is installed
 	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex --html paper/main.html --pdf
 
+verify: $(STAMP) ## make the results of one rule again and compare them with results/reference: RULE=score_matrix
+	$(RUN)/python code/steps/verify.py --profile $(PROFILE) --rule "$(RULE)"
+
+why: $(STAMP) ## what would run, and why; RULE=score_matrix for one rule and what it needs
+	$(RUN)/python code/steps/why.py --profile $(PROFILE) $(if $(RULE),--rule "$(RULE)")
+
+stale: $(STAMP) ## reference results that other code has made, and what has changed since; written into REPRODUCE.md
+	$(RUN)/python code/steps/list_stale.py --write REPRODUCE.md
+
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
-	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))
+	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --profile $(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))
 
 clean: ## remove fresh results, logs, generated data and workflow metadata; models and .venv stay
 	find results -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +

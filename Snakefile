@@ -3,6 +3,7 @@
 Rules stand in rules/ by stage. Each calls one stand-alone script of code/steps and prints its exact command.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from loci.config import load_profile
 from loci.errors import UserError
 
 min_version("9.0")
+report: "paper/captions/workflow.rst"
 container: "docker://python:3.11-slim"
 # Waiting threads give their core away, and freed memory is kept for the next tensor instead of being faulted in anew (glibc).
 _FAST = "OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456"
@@ -65,3 +67,6 @@ rule all:
         f"{OUT}/summary.json",
         expand(f"{OUT}/figures/{{figure}}.{{kind}}", figure=FIGURES, kind=["pdf", "png"]),
         f"{OUT}/tables/matrix.tex",
+        f"{OUT}/explorer.html",
+        f"{OUT}/captions.json",
+        [f"{OUT}/claims.json", f"{OUT}/tables/claims.tex"] if CLAIMED else [],

@@ -77,5 +77,32 @@ def asked_windowed(kind, arms=(), seeds=COMPARED["seeds"]):
     return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=seeds)
 
 
+# Claims are made of a profile; one that none is made of has no claims to check.
+CLAIMS = "paper/claims.yaml"
+_CLAIMS = (Path(workflow.basedir) / CLAIMS).read_text(encoding="utf-8")
+CLAIMED = PROFILE in {claim["profile"] for claim in yaml.load(_CLAIMS, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["claims"]}
+
+
 wildcard_constraints:
     seed=r"\d+",
+
+
+# Captions of the report hold numbers of this run: they are read when it is made, and before that there are none.
+_CAPTION = "../paper/captions/report.rst"
+_CAPTIONS = Path(f"{OUT}/captions.json")
+config["captions"] = json.loads(_CAPTIONS.read_text(encoding="utf-8")) if _CAPTIONS.is_file() else {}
+_TOPICS = {
+    "Memories of text": ("matrix", "budget", "growth", "distilled"),
+    "Inside the model": ("recall", "layered", "firing", "density", "mem", "live"),
+    "Trained from scratch": ("pretrain", "windowed", "extraction"),
+    "LOCOMO": ("locomo", "judges"),
+    "Worlds": ("worlds",),
+}
+
+
+# A figure in the report: under its topic, with its caption.
+def in_report(path):
+    named = Path(path).stem  # or a wildcard
+    topic = lambda wildcards: next(name for name, found in _TOPICS.items() if wildcards.get("figure", named) in found)
+    labels = {"figure": named}
+    return report(path, caption=_CAPTION, category="Figures", subcategory=topic, labels=labels)

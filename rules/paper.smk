@@ -37,10 +37,36 @@ rule collect_ledger:
         mem_mb=200,
     params:
         code=code_of("collect_ledger.py"),
+        options=f"--profile {PROFILE}",
     message:
-        "python code/steps/collect_ledger.py {input} --out {output}"
+        "python code/steps/collect_ledger.py {input} {params.options} --out {output}"
     shell:
-        "python code/steps/collect_ledger.py {input} --out {output} > {log} 2>&1"
+        "python code/steps/collect_ledger.py {input} {params.options} --out {output} > {log} 2>&1"
+
+
+rule check_claims:
+    input:
+        ledger=f"{OUT}/summary.json",
+        claims=CLAIMS,
+    output:
+        result=f"{OUT}/claims.json",
+        table=f"{OUT}/tables/claims.tex",
+    log:
+        f"logs/{PROFILE}/check_claims.log",
+    benchmark:
+        f"{OUT}/benchmarks/check_claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("check_claims.py"),
+        options=f"--profile {PROFILE}",
+    message:
+        "python code/steps/check_claims.py {params.options} --ledger {input.ledger} --claims {input.claims} --out {output.result}"
+        " --table {output.table}"
+    shell:
+        "python code/steps/check_claims.py {params.options} --ledger {input.ledger} --claims {input.claims} --out {output.result}"
+        " --table {output.table} > {log} 2>&1"
 
 
 rule draw_recall:
@@ -48,7 +74,7 @@ rule draw_recall:
         f"{OUT}/summary.json",
     output:
         pdf=f"{OUT}/figures/recall.pdf",
-        png=f"{OUT}/figures/recall.png",
+        png=in_report(f"{OUT}/figures/recall.png"),
     log:
         f"logs/{PROFILE}/draw_recall.log",
     benchmark:
@@ -70,7 +96,7 @@ rule draw_memories:
         f"{OUT}/summary.json",
     output:
         pdf=f"{OUT}/figures/{{figure}}.pdf",
-        png=f"{OUT}/figures/{{figure}}.png",
+        png=in_report(f"{OUT}/figures/{{figure}}.png"),
     log:
         f"logs/{PROFILE}/draw_{{figure}}.log",
     benchmark:
@@ -94,7 +120,7 @@ rule draw_from_scratch:
         f"{OUT}/summary.json",
     output:
         pdf=f"{OUT}/figures/{{figure}}.pdf",
-        png=f"{OUT}/figures/{{figure}}.png",
+        png=in_report(f"{OUT}/figures/{{figure}}.png"),
     log:
         f"logs/{PROFILE}/draw_{{figure}}.log",
     benchmark:
@@ -116,7 +142,7 @@ rule make_matrix_table:
     input:
         f"{OUT}/summary.json",
     output:
-        f"{OUT}/tables/matrix.tex",
+        report(f"{OUT}/tables/matrix.tex", category="Tables", labels={"table": "matrix, LaTeX"}),
     log:
         f"logs/{PROFILE}/make_matrix_table.log",
     benchmark:
@@ -131,3 +157,57 @@ rule make_matrix_table:
         "python code/steps/make_matrix_table.py --ledger {input} {params.options} --out {output}"
     shell:
         "python code/steps/make_matrix_table.py --ledger {input} {params.options} --out {output} > {log} 2>&1"
+
+
+rule make_explorer:
+    input:
+        ledger=f"{OUT}/summary.json",
+        matrix=expand(f"{_MATRIX}/answers.{BASE}.{{write}}.jsonl", write=[*_WRITES, "rows"]),
+        recalls=expand(f"{_MATRIX}/recalls.{{write}}.jsonl", write=_WRITES),
+        layered=expand(f"{LAYERED}/answers.{BASE}.{{reader}}.jsonl", reader=_ADAPTERS),
+        locomo=_SAID,
+        verdicts=f"{_LOCOMO}/verdicts.{BASE}.jsonl",
+        claims=f"{OUT}/claims.json" if CLAIMED else [],
+    output:
+        report(f"{OUT}/explorer.html", category="Explorer", labels={"page": "every table, and the answers behind it"}),
+    log:
+        f"logs/{PROFILE}/make_explorer.log",
+    benchmark:
+        f"{OUT}/benchmarks/make_explorer.tsv"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        code=code_of("make_explorer.py"),
+        settings=settings_of("base", "people", "matrix", "layered"),
+        options=f"--config {CONFIG} --claims {OUT}/claims.json" if CLAIMED else f"--config {CONFIG}",
+    message:
+        "python code/steps/make_explorer.py {params.options} --ledger {input.ledger} --matrix {input.matrix}"
+        " --recalls {input.recalls} --layered {input.layered} --locomo {input.locomo} --verdicts {input.verdicts} --out {output}"
+    shell:
+        "python code/steps/make_explorer.py {params.options} --ledger {input.ledger} --matrix {input.matrix}"
+        " --recalls {input.recalls} --layered {input.layered} --locomo {input.locomo} --verdicts {input.verdicts} --out {output}"
+        " > {log} 2>&1"
+
+
+rule write_captions:
+    input:
+        ledger=f"{OUT}/summary.json",
+        captions="paper/captions.yaml",
+    output:
+        f"{OUT}/captions.json",
+    log:
+        f"logs/{PROFILE}/write_captions.log",
+    benchmark:
+        f"{OUT}/benchmarks/write_captions.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+    params:
+        code=code_of("write_captions.py"),
+        options=f"--base {BASE} --figures {' '.join(FIGURES)}",
+    message:
+        "python code/steps/write_captions.py --ledger {input.ledger} --captions {input.captions} {params.options} --out {output}"
+    shell:
+        "python code/steps/write_captions.py --ledger {input.ledger} --captions {input.captions} {params.options} --out {output}"
+        " > {log} 2>&1"

@@ -188,7 +188,7 @@ rule draw_worlds:
         locomo=f"{OUT}/worlds/locomo.json",
     output:
         pdf=f"{OUT}/figures/worlds.pdf",
-        png=f"{OUT}/figures/worlds.png",
+        png=in_report(f"{OUT}/figures/worlds.png"),
     log:
         f"logs/{PROFILE}/draw_worlds.log",
     benchmark:

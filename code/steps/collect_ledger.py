@@ -11,6 +11,7 @@ from loci.errors import run_step
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="results files (JSON) whose metrics belong in the ledger")
+    parser.add_argument("--profile", required=True, default=argparse.SUPPRESS, help="name of the profile that made them")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="ledger to write (JSON)")
     return parser.parse_args(argv)
 
@@ -18,7 +19,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     entries = collect(args.results)
-    write_ledger(args.out, entries)
+    write_ledger(args.out, entries, args.profile)
     print(f"{args.out}: {len(entries)} numbers from {len(args.results)} results; figures and tables read them from here")
 
 

@@ -19,7 +19,7 @@ JUDGES = {  # Okabe and Ito
     "local_strict": ("135M, strict", "#D55E00", "s"),
     "local_strict_fitted": ("135M, strict, threshold set", "#E69F00", "s"),
     "local_lenient": ("135M, lenient", "#CC79A7", "^"),
-    "local_lenient_fitted": ("135M, lenient, threshold set", "#009E73", "^"),
+    "local_lenient_fitted": ("135M, lenient, threshold set", "#009E73", "v"),
     "endpoint": ("endpoint", "#56B4E9", "D"),
 }
 COLUMNS = {  # in the order of the panel: measure of a memory, title

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import StrMethodFormatter
+
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
@@ -98,6 +100,9 @@ def draw(ledger: Ledger):
     draw_rates(panels[4], ledger)
     for axes in panels:
         axes.tick_params(labelsize=5)
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":  # powers of ten would have smaller superscripts
+                axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.title.set_fontsize(6)
         axes.xaxis.label.set_fontsize(6)
     for axes in (*panels[:2], panels[3]):

@@ -15,7 +15,7 @@ from loci.errors import UserError, run_step
 WRITES = {"matrix": "Told in clean sentences", "matrix_dialogue": "Told in conversations"}
 KINDS = ("statement", "midconv", "direct", "paraphrase", "indirect", "chained", "updated", "deleted", "unknown")
 LOW = {"updated.stale": "old value\nsaid", "deleted.stale": "deleted\nsaid", "other.leak": "others'\nsaid"}
-PANEL_INCHES, ROW_INCHES = 0.9, 0.27
+PANEL_INCHES, ROW_INCHES = 0.9, 0.28
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -49,7 +49,7 @@ def draw_panel(axes, ledger: Ledger, experiment: str, base: str, title: str) -> 
             axes.text(column + 0.5, row + 0.36, text, ha="center", va="center", fontsize=6.5, color=ink)
             if entry:
                 interval = f"{entry['low']:.2f}–{entry['high']:.2f}"
-                axes.text(column + 0.5, row + 0.76, interval, ha="center", va="center", fontsize=4, color=ink)
+                axes.text(column + 0.5, row + 0.76, interval, ha="center", va="center", fontsize=5, color=ink)
     axes.set_xlim(0, len(headings))
     axes.set_ylim(len(memories), 0)
     axes.set_xticks([column + 0.5 for column in range(len(headings))], list(headings.values()), fontsize=5.5)

@@ -13,6 +13,7 @@ from loci.results import read_result
 from loci.worlds.locomo import CATEGORIES
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # Okabe and Ito
+_HATCHES = (None, None, None, "////")  # the last two colours are one grey
 _GREY = "#444444"
 _AXES = {"distinct": "endings apart", "shared2": "last 2 words shared", "shared3": "last 3", "shared4": "last 4"}
 _HEIGHT = 10.2  # inches
@@ -68,10 +69,10 @@ def draw_endings(axes, corpora: list[dict]) -> None:
     """Share of triggers by the longest suffix that they share with another one of their corpus."""
     lengths = sorted({int(length) for one in corpora for length in one["endings"]["longest"]})
     width = _BARS / len(corpora)
-    for at, (colour, one) in enumerate(zip(_COLOURS, corpora, strict=True)):
+    for at, (colour, hatch, one) in enumerate(zip(_COLOURS, _HATCHES, corpora, strict=True)):
         shares = [one["endings"]["longest"].get(str(length), 0) / one["facts"] for length in lengths]
         places = [place + (at - (len(corpora) - 1) / 2) * width for place in range(len(lengths))]
-        axes.bar(places, shares, width, color=colour, label=_AXES[one["axis"]])
+        axes.bar(places, shares, width, color=colour, hatch=hatch, edgecolor="white", linewidth=0, label=_AXES[one["axis"]])
     axes.set_xticks(range(len(lengths)), lengths, fontsize=6)
     axes.set_xlabel(f"longest suffix shared with another trigger ({corpora[0]['tokenizer']['name']} tokens)")
     axes.set_ylabel(f"share of {corpora[0]['facts']:,} facts")

@@ -66,6 +66,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--from", dest="source", type=Path, default=RESULTS / "laptop", help="fresh results (folder)")
+    parser.add_argument("--profile", default="laptop", help="name of the profile that made them")
     parser.add_argument("--to", type=Path, default=REFERENCE, help="reference results (folder)")
     parser.add_argument("--rule", choices=_RESULT_FOLDERS, help="promote one part only; all parts that exist when not given")
     return parser.parse_args(argv)
@@ -136,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in files:
         promote(path, args.to / path.relative_to(args.source))
     entries = collect(sorted(args.to.glob("*/*.json")))
-    write_ledger(args.to / "summary.json", entries)
+    write_ledger(args.to / "summary.json", entries, args.profile)
     costs = args.to / "rule_costs.json"
     known = read_json(costs, "restore it from the repository")["rules"] if args.rule and costs.exists() else {}
     made = [read_result(path)["provenance"] for path in files if path.suffix == ".json"]

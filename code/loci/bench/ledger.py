@@ -17,11 +17,22 @@ class Ledger:
         if not isinstance(record, dict) or record.get("schema") != SCHEMA or "ledger" not in record:
             raise UserError(f"{path}: schema", f"is not a ledger of version {SCHEMA}", "make it again with collect_ledger.py")
         self._path, self._entries = path, record["ledger"]
+        self._profile = record.get("profile")
 
     def __getitem__(self, key: str) -> dict:
         if key not in self._entries:
             raise UserError(f"{self._path}: {key}", "no such key", "run the rule that measures it, or mend the key")
         return self._entries[key]
+
+    @property
+    def path(self) -> Path:
+        """Where it was read from."""
+        return self._path
+
+    @property
+    def profile(self) -> str | None:
+        """Whose settings made the results; None in a ledger that does not say."""
+        return self._profile
 
     def get(self, key: str) -> dict | None:
         """The entry, or None where a cell was not measured."""
@@ -69,6 +80,6 @@ def collect(files: list[Path]) -> dict[str, dict]:
     return dict(sorted(ledger.items()))
 
 
-def write_ledger(path: Path, entries: dict[str, dict]) -> None:
-    """summary.json with keys in order."""
-    write_json(path, {"schema": SCHEMA, "ledger": entries})
+def write_ledger(path: Path, entries: dict[str, dict], profile: str | None = None) -> None:
+    """summary.json with keys in order, and the profile of the run that it sums up."""
+    write_json(path, {"schema": SCHEMA, **({"profile": profile} if profile else {}), "ledger": entries})

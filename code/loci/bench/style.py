@@ -1,12 +1,16 @@
 """One look for all figures: names, colours, markers, sizes, and files that are the same bytes on every run."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # the back-end must be chosen first
+from matplotlib.colors import to_rgb
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.text import Text
 
 # Okabe and Ito's palette, safe for colour-blind readers; markers tell the memories apart in grey.
 _LOOK = {
@@ -19,7 +23,7 @@ _LOOK = {
     "dense": ("sentence vectors", "#0072B2", "o"),
     "hybrid": ("BM25 and vectors, fused", "#009E73", "D"),
     "late": ("late interaction", "#0072B2", "^"),
-    "managed": ("managed", "#D55E00", "o"),
+    "managed": ("managed", "#D55E00", ">"),
     "managed_graph": ("managed, graph", "#D55E00", "v"),
     "managed_llm": ("managed, the model decides", "#D55E00", "x"),
     "distilled_llm": ("distilled by the model", "#009E73", "x"),
@@ -38,8 +42,8 @@ _LOOK = {
     "prior": ("question-only prior (control)", "#444444", "_"),
     "rows_observed": ("rows, observations", "#0072B2", "H"),
     "rows_extracted": ("rows, our extraction", "#56B4E9", "H"),
-    "rows_observed_donor": ("rows, another conversation's (control)", "#666666", "H"),
-    "recite": ("reciting reader alone (control)", "#999999", "o"),
+    "rows_observed_donor": ("rows, another conversation's (control)", "#666666", "D"),
+    "recite": ("reciting reader alone (control)", "#999999", "8"),
     "recite_rows_observed": ("reciting, rows, observations", "#D55E00", "p"),
     "recite_rows_extracted": ("reciting, rows, our extraction", "#E69F00", "p"),
     "recite_rows_observed_donor": ("reciting, another conversation's (control)", "#666666", "p"),
@@ -48,6 +52,9 @@ _LOOK = {
 }
 COLUMN_WIDTH = 3.5  # inches, one column
 PAGE_WIDTH = 7.2
+SMALLEST = 5.0  # points of the smallest letter
+TELLING = 10.0  # difference of lightness (CIELAB, 0 to 100) by which two greys are told apart
+_SUPERSCRIPT = 0.7  # of the size around it, in matplotlib's formulas
 
 
 def name_of(memory: str) -> str:
@@ -87,6 +94,43 @@ def draw_dots(axes, at: Sequence[float], entries: list[dict], colour: str, marke
     """Values of entries at heights `at`, with horizontal intervals."""
     style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none", "elinewidth": 0.7, "capsize": 1.5}
     axes.errorbar([one["value"] for one in entries], at, xerr=whiskers(entries), **style, **more)
+
+
+def lightness(colour: str) -> float:
+    """CIELAB lightness of a colour, 0 (black) to 100 (white): all that is left of it in grey."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return 116 * luminance ** (1 / 3) - 16 if luminance > 216 / 24389 else luminance * 24389 / 27
+
+
+def alike_in_grey(axes) -> list[tuple[str, str]]:
+    """Pairs of series in an axes' legend that are drawn alike in grey: same marker, line, filling and hatch, and nearly the same
+    lightness."""
+    handles, labels = axes.get_legend_handles_labels()
+    looks = [_grey_look(handle) for handle in handles]
+    pairs = combinations(zip(labels, looks, strict=True), 2)
+    return [
+        (left, right) for (left, (shape, grey)), (right, (other, tone)) in pairs if shape == other and abs(grey - tone) < TELLING
+    ]
+
+
+def _grey_look(handle) -> tuple[tuple, float]:
+    """(shape, lightness) of what stands in a legend: a line, points with intervals, bars or an area."""
+    if isinstance(handle, ErrorbarContainer):
+        handle = handle.lines[0]
+    elif isinstance(handle, BarContainer):
+        handle = handle.patches[0]
+    if isinstance(handle, plt.Line2D):
+        hollow = str(handle.get_markerfacecolor()) == "none"
+        return ("line", str(handle.get_marker()), str(handle.get_linestyle()), hollow), lightness(handle.get_color())
+    colour = handle.get_facecolor()
+    return (type(handle).__name__, handle.get_hatch()), lightness(colour[0] if getattr(colour, "ndim", 1) == 2 else colour)
+
+
+def smallest_text(figure) -> float:
+    """Size in points of the smallest letter that is drawn, superscripts of formulas among them."""
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return min(text.get_fontsize() * (_SUPERSCRIPT if "^" in text.get_text() else 1) for text in texts)
 
 
 def use_style() -> None:
