@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := reproduce
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test smoke sweeps benchmarks figures verify why stale promote clean distclean
+.PHONY: help reproduce test smoke sweeps benchmarks figures paper verify why stale promote clean distclean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,8 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
 	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
 	$(RUN)/python code/steps/check_claims.py --ledger $(LEDGER) --out $(CLAIMS) --table paper/tables/claims.tex
+	$(RUN)/python code/steps/make_choice_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/choice.tex
+	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex
 	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --claims $(CLAIMS) --base $(BASE)
 
 verify: $(STAMP) ## make the results of one rule again and compare them with results/reference: RULE=score_matrix
@@ -58,6 +60,9 @@ why: $(STAMP) ## what would run, and why; RULE=score_matrix for one rule and wha
 
 stale: $(STAMP) ## reference results that other code has made, and what has changed since; written into REPRODUCE.md
 	$(RUN)/python code/steps/list_stale.py --write REPRODUCE.md
+
+paper: figures ## the paper: paper/main.html, and paper/main.pdf where latexmk or tectonic is installed
+	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex --html paper/main.html --pdf
 
 promote: $(STAMP) ## copy fresh results into results/reference; RULE=matrix for one part alone
 	$(RUN)/python code/steps/promote.py --from results/$(PROFILE) --profile $(PROFILE) --to results/reference $(if $(RULE),--rule $(RULE))

@@ -1,7 +1,13 @@
 # [mem] vectors: what they hold, what can be answered from them and from trained prefixes, turns that give way to them.
 
 _MEM = f"{OUT}/mem"
-_CRAMMED = [*(f"k{count}" for count in (1, 2)), "published"]
+# Kinds apart, for a slow text holds up those that it is fitted with. Two vectors, and the published recipe: `make sweeps`.
+_CRAMMED = {
+    "k1.docs": "--vectors 1 --kinds docs",
+    "k1.random": "--vectors 1 --kinds random",
+    "k2.docs": "--vectors 2 --kinds docs",
+    "published": "--published --kinds docs",
+}
 
 
 rule cram_texts:
@@ -20,13 +26,44 @@ rule cram_texts:
         code=code_of("cram_texts.py"),
         settings=settings_of("base", "mem"),
         options=f"--config {CONFIG}",
-        recipe=lambda wildcards: "--published" if wildcards.recipe == "published" else f"--vectors {wildcards.recipe[1:]}",
+        recipe=lambda wildcards: _CRAMMED[wildcards.recipe],
     wildcard_constraints:
         recipe="|".join(_CRAMMED),
     message:
         "python code/steps/cram_texts.py {params.options} {params.recipe} --out {output}"
     shell:
         "python code/steps/cram_texts.py {params.options} {params.recipe} --out {output} > {log} 2>&1"
+
+
+rule score_mem:
+    input:
+        expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=["k1.docs", "k1.random"]),
+    output:
+        f"{_MEM}/mem.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_mem.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_mem.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("score_mem.py"),
+    message:
+        "python code/steps/score_mem.py --crammed {input} --out {output}"
+    shell:
+        "python code/steps/score_mem.py --crammed {input} --out {output} > {log} 2>&1"
+
+
+use rule score_mem as score_mem_more with:
+    input:
+        expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=["k2.docs", "published"]),
+    output:
+        f"{_MEM}/mem_more.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/score_mem_more.log",
+    benchmark:
+        f"{OUT}/benchmarks/score_mem_more.tsv"
 
 
 rule answer_mem:
@@ -81,26 +118,25 @@ rule compress_turns:
         " --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
-rule score_mem:
+rule score_mem_answers:
     input:
-        crammed=expand(f"{_MEM}/crammed.{{recipe}}.{BASE}.json", recipe=_CRAMMED),
         asked=f"{_MEM}/asked.{BASE}.json",
         asked_answers=f"{_MEM}/asked.{BASE}.jsonl",
         turns=f"{_MEM}/turns.{BASE}.json",
         turns_answers=f"{_MEM}/turns.{BASE}.jsonl",
     output:
-        f"{_MEM}/mem.{BASE}.json",
+        f"{_MEM}/answered.{BASE}.json",
     log:
-        f"logs/{PROFILE}/score_mem.log",
+        f"logs/{PROFILE}/score_mem_answers.log",
     benchmark:
-        f"{OUT}/benchmarks/score_mem.tsv"
+        f"{OUT}/benchmarks/score_mem_answers.tsv"
     threads: 1
     resources:
         mem_mb=500,
     params:
-        code=code_of("score_mem.py"),
+        code=code_of("score_mem_answers.py"),
     message:
-        "python code/steps/score_mem.py --crammed {input.crammed} --asked {input.asked} --turns {input.turns} --out {output}"
+        "python code/steps/score_mem_answers.py --asked {input.asked} --turns {input.turns} --out {output}"
     shell:
-        "python code/steps/score_mem.py --crammed {input.crammed} --asked {input.asked} --turns {input.turns} --out {output}"
+        "python code/steps/score_mem_answers.py --asked {input.asked} --turns {input.turns} --out {output}"
         " > {log} 2>&1"

@@ -7,6 +7,7 @@ rule collect_ledger:
         expand(f"{OUT}/matrix/recall.{{write}}.json", write=["facts", "dialogue"]),
         f"{OUT}/matrix/distilled.json",
         f"{OUT}/mem/mem.{BASE}.json",
+        f"{OUT}/mem/answered.{BASE}.json",
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",

@@ -230,10 +230,12 @@ def test_promoting_one_part_keeps_what_other_runs_left(tmp_path):
 
 def test_the_numbers_of_readme_and_reproduce_are_those_of_the_reference(tmp_path):
     step = load_step("write_findings")
-    for name in ("README.md", "REPRODUCE.md"):
+    pages = {"--readme": "README.md", "--reproduce": "REPRODUCE.md", "--checklist": "docs/checklist.md"}
+    for name in pages.values():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    step.main(["--readme", str(tmp_path / "README.md"), "--reproduce", str(tmp_path / "REPRODUCE.md")])
-    for name in ("README.md", "REPRODUCE.md"):
+    step.main([part for option, name in pages.items() for part in (option, str(tmp_path / name))])
+    for name in pages.values():
         assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes(), f"{name}: run `make figures`"
 
 

@@ -65,19 +65,10 @@ def test_all_steps_end_in_a_ledger(made, monkeypatch, capsys):
     told = ["--conversations", str(root / "told.json"), "--out", str(root / "turns.json"), "--answers", str(root / "turns.jsonl")]
     turns.main([*options, *users, *told])
     crammed = [str(root / f"{name}.json") for name in ("k1", "k2", "published")]
-    load_step("score_mem").main(
-        [
-            "--crammed",
-            *crammed,
-            "--asked",
-            str(root / "asked.json"),
-            "--turns",
-            str(root / "turns.json"),
-            "--out",
-            str(root / "mem.json"),
-        ]
-    )
-    found = read_result(root / "mem.json")["metrics"]
+    answered = ["--asked", str(root / "asked.json"), "--turns", str(root / "turns.json"), "--out", str(root / "answered.json")]
+    load_step("score_mem").main(["--crammed", *crammed, "--out", str(root / "mem.json")])
+    load_step("score_mem_answers").main(answered)
+    found = read_result(root / "mem.json")["metrics"] | read_result(root / "answered.json")["metrics"]
     assert found["mem.tiny.k2.capacity_tokens"]["n"] == 1 and "mem.tiny.published.docs.n4.accuracy_published" in found
     assert all(f"mem_turns.{left}_minus_{right}.tiny.exact" in found for left, right in TURN_PAIRS)
     assert found["mem_turns.mem.tiny.positions"]["value"] <= found["mem_turns.all.tiny.positions"]["value"]

@@ -19,7 +19,7 @@ from loci.paths import ROOT
 from loci.worlds.checks import LONGEST_TEXT
 
 K = 4
-SHORT = [name for name in TEXT_MEMORIES if name not in ("gold", "all")]  # at most K lines
+SHORT = [name for name in TEXT_MEMORIES if name not in ("gold", "all", "reset")]  # at most K lines
 KEEPING = [name for name in TEXT_MEMORIES if name != "none"]
 # What they keep is a function of the notes that are left. Managed memories decide as they go: what a note once did to
 # another one is not undone.
@@ -92,7 +92,7 @@ def told(request):
 
 
 def test_the_registry():
-    plain = "none gold all recent bm25 bm25w distilled"
+    plain = "none gold all recent bm25 bm25w distilled reset"
     asking = "dense hybrid late managed managed_graph episodic ppr managed_llm"
     assert " ".join(TEXT_MEMORIES) == f"{plain} {asking} distilled_llm"
     assert " ".join(NEEDS_ENCODER) == asking
@@ -400,5 +400,6 @@ def test_ten_thousand_notes(name):
         "none": 0,
         "gold": 1,
         "all": 10_000,
+        "reset": 19,  # as many as fit its words
     }.get(name, 5)
     assert isinstance(trace, TextTrace)

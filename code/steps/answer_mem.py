@@ -19,7 +19,7 @@ from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.base import load_base, use_threads
 from loci.models.kv_prefix import nbytes
-from loci.models.mem_vectors import MemSettings, greedy
+from loci.models.mem_vectors import FITTED, MemSettings, greedy
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json, write_jsonl
@@ -101,11 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             "mem_asked.users", f"asks for {how['users']} of {len(users)} {args.split} users, at least 2", "make more users"
         )
     asker = Asker.of(base)
-    spec = MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"])
-    relevant = {name: settings[name] for name in ("base", "mem", "mem_asked", "matrix")} | {
-        "users": sha256_file(args.users),
-        "split": args.split,
-    }
+    spec, fitted_as = MemSettings.of(1, mem), {name: mem[name] for name in (*FITTED, "by")}
+    relevant = {name: settings[name] for name in ("base", "mem_asked")} | {"mem": fitted_as}
+    relevant |= {"questions": settings["matrix"]["questions"]["direct"], "sample_seed": settings["matrix"]["sample_seed"]}
+    relevant |= {"users": sha256_file(args.users), "split": args.split}
     shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")
     asked = {user.uid: asked_of(user, settings) for user in users}
     needed = {
@@ -150,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     seconds = {one["uid"]: one.pop("seconds") for one in items} | {"vectors": fits["seconds"]}
     record = provenance.record() | {"model_sha256": base.model_sha256, "seconds": seconds}
     write_json(args.out, result("answer_mem", relevant, _SEED, metrics, rounded(items), record))
-    print(f"{args.answers}: {len(said)} raw answers of {len(users)} users; score_mem.py says how many are right")
+    print(f"{args.answers}: {len(said)} raw answers of {len(users)} users; score_mem_answers.py says how many are right")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from loci.errors import UserError, run_step
 from loci.memories.mem_store import MARK, MemStore
 from loci.memories.mem_tools import AutoMem, Compressor, injected, newest, reset
 from loci.models.base import load_base, use_threads
-from loci.models.mem_vectors import MemSettings
+from loci.models.mem_vectors import FITTED, MemSettings
 from loci.paths import GENERATED
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_file, write_json, write_jsonl
@@ -95,8 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     how, mem, base = settings["mem_asked"]["turns"], settings["mem"], load_base(settings["base"]["name"], args.model)
     users = [user for user in load_users(args.users) if user.split == "test"][: how["users"]]
     told = {one.uid: one for one in load_conversations(args.conversations)}
-    asker, spec = Asker.of(base), MemSettings(1, mem["rate"], mem["steps"], mem["patience"], scale=mem["scale"])
-    relevant = {"base": settings["base"], "mem": mem, "turns": how} | {"users": sha256_file(args.users)}
+    asker = Asker.of(base)
+    spec, fitted_as = MemSettings.of(1, mem), {name: mem[name] for name in (*FITTED, "by")}
+    relevant = {"base": settings["base"], "mem": fitted_as, "turns": how} | {"users": sha256_file(args.users)}
     relevant |= {"conversations": sha256_file(args.conversations)}
     shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")
     said, items, store = [], [], MemStore(":memory:")
@@ -124,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seconds": {one["uid"]: one.pop("seconds") for one in items},
     }
     write_json(args.out, result("compress_turns", relevant, _SEED, metrics, rounded(items), record))
-    print(f"{args.answers}: {len(said)} raw answers about turns of {len(users)} conversations; score_mem.py scores them")
+    print(f"{args.answers}: {len(said)} raw answers about turns of {len(users)} conversations; score_mem_answers.py scores them")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 All texts at once, each from its vectors of the shorter length, token 1 scored. With --published, the recipe as it was published
 (nothing in front, a new draw for each length, token 1 neither trained nor scored), with fewer steps. A kind of text whose mean
-accuracy has fallen below `mem.stop` is not made longer. A killed run goes on with the next length.
+accuracy has fallen below its `mem.stop` is not made longer. A killed run goes on with the next length.
 """
 
 import argparse
@@ -31,6 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, default=argparse.SUPPRESS, help="profile, e.g. config/laptop.yaml")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--vectors", type=int, default=1, help="vectors of a text (count)")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="kinds of text, each made longer apart")
     parser.add_argument("--published", action="store_true", help="the published recipe instead of ours")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
@@ -79,21 +80,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     use_threads(settings["threads"])
     how, base = settings["mem"], load_base(settings["base"]["name"], args.model)
     if args.published:
-        own, tried = how["published"], [(kind, at) for kind in ("docs",) for at in range(how["published"]["texts"])]
+        own, tried = how["published"], [(kind, at) for kind in args.kinds for at in range(how["published"]["texts"])]
         front, lengths = Front(base.model), own["lengths"]
         spec = MemSettings(args.vectors, steps=own["steps"], patience=own["steps"], **PUBLISHED)
     else:
-        tried = [(kind, at) for kind in KINDS for at in range(how["texts"])]
+        tried = [(kind, at) for kind in args.kinds for at in range(how["texts"])]
         front = Front(base.model, base.tokenizer(how["constant"], add_special_tokens=False).input_ids)
         by = how["by"] * args.vectors
         lengths = list(range(by, max(how["lengths"]) + 1, by))
-        spec = MemSettings(args.vectors, how["rate"], how["steps"], how["patience"], scale=how["scale"])
+        spec = MemSettings.of(args.vectors, how)
     each = len(tried) // len({kind for kind, _ in tried})
     whole = {kind: mem_texts(kind, "test", each, max(lengths), base.tokenizer) for kind, _ in tried}
     relevant = {
         "base": settings["base"],
         "mem": how,
         "vectors": args.vectors,
+        "kinds": list(args.kinds),
         "published": args.published,
         "prose_sha256": prose_sha256(),
     }
@@ -111,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             def watch(count: int, tokens: list[int] = tokens) -> None:
                 tokens[0] += count
 
-            found = cram(front, texts, spec, start, watch)
+            left = None if args.published else [how["most"] - steps for steps in taken]
+            found = cram(front, texts, spec, start, watch, left)
             about = measured(front, texts, found, kinds, base) if length in how["lengths"] or args.published else []
             spent = {"length": length, "texts": len(texts), "tokens": tokens[0], "seconds": time.perf_counter() - started}
             part = shards.put(f"n{length:03d}", {"found": in_shard(found), "measured": about, "spent": spent})
@@ -122,13 +125,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         share = {
             kind: [float(one.right.float().mean()) for one, of in zip(found, kinds, strict=True) if of == kind] for kind in kinds
         }
-        kept = [at for at, kind in enumerate(kinds) if args.published or sum(share[kind]) / len(share[kind]) >= how["stop"]]
+        kept = [at for at, kind in enumerate(kinds) if args.published or sum(share[kind]) / len(share[kind]) >= how["stop"][kind]]
         tried, taken = [tried[at] for at in kept], [taken[at] for at in kept]
         vectors = torch.stack([found[at].vectors for at in kept]) if kept else vectors[:0]
     record = provenance.record() | {"model_sha256": base.model_sha256, "lengths": costs}
     metrics = {"vectors": args.vectors, "texts": len({one["text"] for one in items})}
     write_json(args.out, result("cram_texts", relevant, _SEED, metrics, rounded(items), record))
-    last = {kind: max((one["length"] for one in items if one["kind"] == kind), default=0) for kind in KINDS}
+    last = {kind: max((one["length"] for one in items if one["kind"] == kind), default=0) for kind in args.kinds}
     told = ", ".join(f"{kind} up to {length} tokens" for kind, length in last.items() if length)
     print(f"{args.out}: {told} behind {args.vectors} vector(s); score_mem.py says how many of them are exact")
 

@@ -52,6 +52,8 @@ def draw(ledger: Ledger, base: str):
         for kind, (name, colour) in KINDS.items():
             about = f"mem.{base}.k{count}.{kind}"
             lengths = sorted(int(part) for part in ledger.parts(f"{about}.n", ".accuracy"))
+            if not lengths:
+                continue  # of more vectors documentation alone
             style = {"color": colour, "marker": marker, "markersize": 3, "elinewidth": 0.6, "linewidth": 0.8}
             for measure, line in (("accuracy", "-"), ("said_exact", ":")):
                 entries = [ledger[f"{about}.n{length}.{measure}"] for length in lengths]

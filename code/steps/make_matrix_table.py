@@ -76,6 +76,7 @@ def table(ledger: Ledger, experiment: str, base: str, memories: list[str], colum
     lines = [
         r"\begin{table*}",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        r"\resizebox{\textwidth}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"\hline",
         " & ".join(["memory", *columns.values()]) + r" \\",
@@ -83,11 +84,12 @@ def table(ledger: Ledger, experiment: str, base: str, memories: list[str], colum
     ]
     for memory in memories:
         cells = [cell(ledger, f"{experiment}.{memory}.{base}.{measure}") for measure in columns]
-        lines.append(" & ".join([name_of(memory), *cells]) + r" \\")
+        lines.append(" & ".join([name_of(memory), *cells]) + r" \\[6pt]")
     counts = ", ".join(f"{title} {n}" for title, n in sizes.items())
     lines += [
         r"\hline",
         r"\end{tabular}",
+        "}",
         rf"\caption{{Memories on {base}: {CAPTIONS[caption]} n: {counts}. {INTERVALS}}}",
         rf"\label{{tab:{caption.replace('_', '-')}-{base}}}",
         r"\end{table*}",

@@ -19,7 +19,8 @@ from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
 
 _RESULT_FOLDERS = (
-    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "bench", "sweeps",
+    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem", "bench",
+    "sweeps",
 )  # fmt: skip
 _WITHHELD = ("oracle_rows",)
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
@@ -50,6 +51,9 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "score_grown",
     "share_table",
     "mqar_live",
+    "cram_texts.k2.docs",
+    "cram_texts.published",
+    "score_mem_more",
     "stress_rows",
     "row_write",
     "bench_pretrain",
@@ -104,7 +108,7 @@ def is_default(job: str) -> bool:
     if rule in ("train_windowed", "ask_windowed"):
         compared, (arm, seed) = load_profile("laptop")["windowed"]["compared"], wildcards
         return arm in compared["arms"] and int(seed[1:]) in compared["seeds"]
-    return rule not in _NOT_DEFAULT
+    return not {rule, job} & set(_NOT_DEFAULT)
 
 
 def rule_costs(folder: Path, known: dict[str, dict], cores: int) -> dict:

@@ -1,4 +1,4 @@
-"""Write the numbers into README.md and REPRODUCE.md: everything between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+"""Write the numbers into README.md, REPRODUCE.md, docs/checklist.md: what stands between `<!-- begin X -->` and `<!-- end X -->`.
 
 No number of these blocks is typed: findings come from the ledger, times and memory from the benchmark files of the run.
 """
@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from loci.bench.checklist import checklist_block
+from loci.bench.choice import choice_block
 from loci.bench.claims import claims_block
 from loci.bench.distilled_findings import distilled_block
 from loci.bench.layered_findings import growth_block, layered_block
@@ -43,6 +45,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--costs", type=Path, default=REFERENCE / "rule_costs.json", help="times of the rules (JSON)")
     parser.add_argument("--base", default="smollm2-135m", help="base model whose numbers are shown")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="file with the blocks `findings` and `claims`")
+    parser.add_argument("--checklist", type=Path, default=ROOT / "docs" / "checklist.md", help="file with the block `checklist`")
     parser.add_argument("--reproduce", type=Path, default=ROOT / "REPRODUCE.md", help="file with the block `costs`")
     return parser.parse_args(argv)
 
@@ -198,8 +201,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         *mem_block(ledger, args.base),
         *speed_block(ledger),
     ]
+    replace_block(args.readme, "choice", choice_block(ledger, args.base))
     replace_block(args.readme, "findings", findings)
     replace_block(args.readme, "claims", claims_block(read_json(args.claims, "run `make figures`")["claims"]))
+    replace_block(args.checklist, "checklist", checklist_block(sorted(args.ledger.parent.glob("*/*.json"))))
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
     print(f"{args.readme}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
 

@@ -48,13 +48,13 @@ def mem_block(ledger: Ledger, base: str) -> list[str]:
 
 
 def _capacity(ledger: Ledger, base: str, counts: list[int]) -> str:
-    held = [
-        f"{count}: documentation {ledger[f'mem.{base}.k{count}.docs.capacity_tokens']['value']}, random words "
-        f"{ledger[f'mem.{base}.k{count}.random.capacity_tokens']['value']}"
-        for count in counts
-    ]
+    held = []
+    for count in counts:
+        random = ledger.get(f"mem.{base}.k{count}.random.capacity_tokens")
+        words = f", random words {random['value']}" if random else ""
+        held.append(f"{count}: documentation {ledger[f'mem.{base}.k{count}.docs.capacity_tokens']['value']}{words}")
     texts = ledger[f"mem.{base}.k{counts[0]}.docs.capacity_tokens"]["n"]
-    bare = [f"{spread(ledger[f'mem.{base}.{kind}.bare_nats_per_token'], 2)}" for kind in ("docs", "random")]
+    bare = [f"{spread(ledger[f'mem.{base}.k{counts[0]}.{kind}.bare_nats_per_token'], 2)}" for kind in ("docs", "random")]
     return (
         f"- **[mem] vectors**, tokens that are held (mean accuracy 0.99 under teacher forcing, token 1 scored, {texts} texts "
         f"of a kind) by vectors: {'; '.join(held)}. Nats a token without vectors: {bare[0]} and {bare[1]}."

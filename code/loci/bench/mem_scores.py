@@ -67,20 +67,15 @@ def capacity_entries(items: Sequence[dict], about: str, source: str) -> dict[str
     return ledger
 
 
-def bare_entries(items: Sequence[dict], base: str, source: str) -> dict[str, dict]:
-    """mem.<base>.<kind>.bare_nats_per_token: without vectors, over the longest cut of each text that was tried."""
-    longest: dict[tuple[str, int], dict] = {}
-    records = defaultdict(list)
+def bare_entries(items: Sequence[dict], about: str, source: str) -> dict[str, dict]:
+    """<about>.<kind>.bare_nats_per_token: without vectors, over the longest cut of its kind that was tried."""
     most = {kind: max(one["length"] for one in items if one["kind"] == kind) for kind in {one["kind"] for one in items}}
+    records = defaultdict(list)
     for one in items:
         if one["length"] == most[one["kind"]]:
-            longest[one["text"], one["length"]] = one
-    for (text, _), one in longest.items():
-        records[one["kind"]].append((text, text, sum(one["nats_bare"]) / one["length"]))
-    return {
-        f"mem.{base}.{kind}.bare_nats_per_token": estimate(of, proportion=False).entry(source)
-        for kind, of in sorted(records.items())
-    }
+            records[one["kind"]].append((one["text"], one["text"], sum(one["nats_bare"]) / one["length"]))
+    found = {kind: estimate(of, proportion=False) for kind, of in sorted(records.items())}
+    return {f"{about}.{kind}.bare_nats_per_token": one.entry(source) for kind, one in found.items()}
 
 
 def answer_entries(answers: Sequence[dict], base: str, source: str) -> dict[str, dict]:

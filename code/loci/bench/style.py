@@ -26,6 +26,7 @@ _LOOK = {
     "episodic": ("episodes", "#CC79A7", "P"),
     "ppr": ("triples, PageRank", "#56B4E9", "d"),
     "distilled": ("distilled text", "#009E73", "X"),
+    "reset": ("summary and the latest", "#999999", "v"),
     "rows": ("rows, contextual joint", "#0072B2", "p"),
     "rows_joint": ("rows, joint", "#56B4E9", "s"),
     "rows_opt": ("rows, one at a time", "#009E73", "^"),

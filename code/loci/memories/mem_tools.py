@@ -15,6 +15,7 @@ from loci.errors import UserError
 from loci.memories.distilled_store import Message
 from loci.memories.distiller import four_sections, lines_of
 from loci.memories.mem_store import MARK, Kept, MemStore
+from loci.memories.reset import newest
 from loci.models.base import Base
 from loci.models.mem_vectors import Front, MemSettings, grow
 
@@ -114,11 +115,3 @@ def reset(turns: Sequence[str], budget: int, tokenizer, share: float = 0.5) -> l
     while words and size([*four_sections(lines, words).splitlines(), *latest]) > budget:
         words -= 1
     return [*four_sections(lines, words).splitlines(), *latest]
-
-
-def newest(turns: Sequence[str], budget: int, size) -> list[str]:
-    """The last turns that fit so many tokens, in their order."""
-    kept = len(turns)
-    while kept and size(turns[kept - 1 :]) <= budget:
-        kept -= 1
-    return list(turns[kept:])

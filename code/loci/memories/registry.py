@@ -14,6 +14,7 @@ from loci.memories.llm_distiller import DistilledModelMemory
 from loci.memories.managed import ManagedMemory
 from loci.memories.managed_graph import ManagedGraphMemory
 from loci.memories.ppr import PprMemory
+from loci.memories.reset import ResetMemory
 from loci.memories.text import AllMemory, GoldMemory, NoMemory, RecentMemory
 from loci.memories.text_trace import TextMemory
 from loci.models.encoder import Encoder
@@ -27,6 +28,7 @@ _PLAIN: dict[str, Callable[[int], TextMemory]] = {
     "bm25": Bm25Memory,
     "bm25w": Bm25WindowMemory,
     "distilled": DistilledMemory,
+    "reset": lambda _k: ResetMemory(),
 }
 _ENCODED: dict[str, Callable[[Encoder, int], TextMemory]] = {
     "dense": DenseMemory,

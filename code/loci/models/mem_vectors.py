@@ -2,9 +2,9 @@
 
 After "Cramming 1568 tokens into a single vector and back again" (Kuratov et al., arXiv 2502.13063), many texts at once.
 Its recipe is one setting: a new draw for each length, the first token neither trained nor scored. Ours scores it too, lets a
-vector of one length start the next one, and may put a few constant tokens in front, the same for all texts, whose keys and values
-are read once. A text that is exact leaves the batch; what is kept is the vector whose accuracy was measured, never one step
-later.
+vector of one length start the next one, may put a few constant tokens in front, the same for all texts, whose keys and values
+are read once, and may weigh tokens by how unsure the model still is of them (focal loss, Lin et al., arXiv 1708.02002). A
+text that is exact leaves the batch; what is kept is the vector whose accuracy was measured, never one step later.
 
 Shapes: B texts, K vectors, d width, P constant tokens, L tokens of a text, V vocabulary.
 """
@@ -24,7 +24,8 @@ from loci.models.tuning import Layers
 class MemSettings:
     """vectors: K. rate, betas, decay: AdamW's. steps: at most, for each text and length. patience: steps without progress,
     a better accuracy or a lower loss, after which a text is given up at a length. first: token 1 is trained and scored. scale: of
-    the first draw, in standard deviations of the embedding matrix."""
+    the first draw, in standard deviations of the embedding matrix. focus: each token's nats are weighted by (1 - its
+    probability) to this power; 0 for plain cross-entropy."""
 
     vectors: int
     rate: float
@@ -34,8 +35,15 @@ class MemSettings:
     decay: float = 0.01
     first: bool = True
     scale: float = 1.0
+    focus: float = 0.0
+
+    @classmethod
+    def of(cls, vectors: int, settings: dict) -> "MemSettings":
+        """For K vectors, as a profile's `mem` says."""
+        return cls(vectors, **{name: settings[name] for name in FITTED})
 
 
+FITTED = ("rate", "scale", "focus", "steps", "patience")  # what of a profile's `mem` says how vectors are fitted
 _FALL = 0.97  # of the lowest loss so far: what is less has made progress
 # Its steps are 5,000, its patience 2,000 without a better accuracy.
 PUBLISHED = {"rate": 0.01, "betas": (0.9, 0.9), "decay": 0.01, "first": False, "scale": 1.0}
@@ -126,10 +134,12 @@ def cram(
     settings: MemSettings,
     start: torch.Tensor,
     watch: Callable[[int], None] = lambda _tokens: None,
+    left: Sequence[int] | None = None,
 ) -> list[Crammed]:
-    """Vectors for texts, all at once, from `start` [B, K, d] on. watch: told tokens that each step read.
+    """Vectors for texts, all at once, from `start` [B, K, d] on. watch: told tokens that each step read. left: steps that each
+    text may still take, where that is less than `steps`.
 
-    Each text ends as soon as it is exact, after `steps`, or after `patience` steps without progress.
+    Each text ends as soon as it is exact, after its steps, or after `patience` steps without progress.
     """
     lengths, skipped = torch.tensor([len(text) for text in texts]), int(not settings.first)
     for text in texts:
@@ -137,7 +147,7 @@ def cram(
     ids = torch.tensor([[*text, *[text[-1]] * (int(lengths.max()) - len(text))] for text in texts])  # padding is never scored
     scored = torch.arange(ids.shape[1]) < lengths[:, None]
     scored[:, :skipped] = False
-    at = torch.arange(len(texts))
+    at, most = torch.arange(len(texts)), torch.tensor([min(settings.steps, one) for one in left or [settings.steps] * len(texts)])
     best: list[Crammed | None] = [None] * len(texts)
     score, lowest = torch.full((len(texts),), -1), torch.full((len(texts),), torch.inf)
     better = torch.zeros(len(texts), dtype=torch.int64)  # step of the last progress
@@ -154,13 +164,15 @@ def cram(
             kept = slice(0, int(lengths[text]))
             best[text] = Crammed(vectors[place].detach().clone(), right[place, kept], nats[place, kept].detach(), step)
             score[text], better[text] = found[place], step
-        means = (nats * scored[at]).sum(1) / scored[at].sum(1)
-        fallen = means.detach() < _FALL * lowest[at]
-        better[at[fallen]], lowest[at[fallen]] = step, means.detach()[fallen]
-        open_ = (found < scored[at].sum(1)) & (step - better[at] < settings.patience)
-        if step == settings.steps or not bool(open_.any()):
+        means = (nats.detach() * scored[at]).sum(1) / scored[at].sum(1)
+        fallen = means < _FALL * lowest[at]
+        better[at[fallen]], lowest[at[fallen]] = step, means[fallen]
+        open_ = (found < scored[at].sum(1)) & (step - better[at] < settings.patience) & (step < most[at])
+        if not bool(open_.any()):
             break
-        (gradient,) = torch.autograd.grad(means[open_].sum(), vectors)
+        unsure = (1 - (-nats.detach()).exp()) ** settings.focus
+        losses = (nats * unsure * scored[at]).sum(1) / scored[at].sum(1)
+        (gradient,) = torch.autograd.grad(losses[open_].sum(), vectors)
         adam.step(gradient)
         if not bool(open_.all()):
             at = at[open_]
