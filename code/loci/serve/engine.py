@@ -7,6 +7,7 @@ among others; `exact.py` proves it for the products of the machine at hand befor
 `Engine.step` is plain and synchronous; `Runner` calls it in a thread of its own.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from loci.models.rows import RowMap
 from loci.serve.overlay import Hits, Reading, ServedGraft, width_of
 from loci.serve.slots import NAME, Chunk, SlotCache, Step
 
+_LOG = logging.getLogger("loci.serve")
 CHUNK = 32  # prompt tokens that are read at once
 WIDTHS = (2, 4, 8, 16, 24, 32, 48, 64)  # rows of a forward
 
@@ -34,6 +36,7 @@ class Request:
 
     ids: at least one token. rows: of the user, or None. stop: whether the answer so far is complete (its last token included).
     emit: told each token as it is said, then None; called in the engine's thread. watch: shown the logits [V] of each token.
+    cancelled: set by anybody who wants no more of it.
     """
 
     ids: list[int]
@@ -118,12 +121,22 @@ class Engine:
         room = self.cache.positions - len(request.ids)
         if not request.ids or room < request.max_tokens:
             most = self.cache.positions - request.max_tokens
-            raise UserError("prompt", f"has {len(request.ids)} tokens", f"give between 1 and {max(most, 0)}, or ask for a shorter answer")
+            raise UserError("prompt", f"has {len(request.ids)} tokens", f"give 1 to {max(most, 0)}, or ask for a shorter answer")
         if len(self._waiting) >= self._limit:
             raise Busy(f"{self._limit} requests are waiting")
         if request.reading is None:
             request.reading = Reading(self.graft, request.rows, request.ids)
         self._waiting.append(request)
+
+    def give_up(self) -> None:
+        """End everything that is asked, as failed."""
+        for at, one in enumerate(self._slots):
+            if one is not None:
+                self._end(at, "failed")
+        while self._waiting:
+            request = self._waiting.popleft()
+            request.finish = "failed"
+            request.emit(None)
 
     def serve(self, requests: list[Request]) -> None:
         """Answer these requests, in this thread."""
@@ -232,7 +245,6 @@ class Runner:
     def __init__(self, engine: Engine):
         self._engine, self._ready = engine, threading.Condition()
         self._stopping = False
-        self.fault: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -244,10 +256,6 @@ class Runner:
                 raise Busy("the server is being stopped")
             self._engine.submit(request)
             self._ready.notify()
-
-    def cancel(self, request: Request) -> None:
-        """Stop answering; what was said stays."""
-        request.cancelled = True
 
     def stop(self) -> None:
         """Answer what was submitted, then end the thread."""
@@ -263,4 +271,8 @@ class Runner:
                     self._ready.wait()
                 if self._engine.idle:
                     return
-            self._engine.step()
+            try:
+                self._engine.step()
+            except Exception:  # those who wait are told, and the next ones are served
+                _LOG.exception("the engine failed")
+                self._engine.give_up()

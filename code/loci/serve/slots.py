@@ -80,7 +80,7 @@ class Step:
 def attend(module, query, key, value, _mask, scaling: float, step: Step, **_options):
     """Attention of N rows of one token: query [N, H, 1, E], key and value [N, K, 1, E] -> [N, 1, H, E], for transformers."""
     keys, values = step.cache.layers[module.layer_idx]
-    rows, heads, _, width = query.shape
+    _, heads, _, width = query.shape
     kv_heads = key.shape[1]
     query, key, value = query[:, :, 0], key[:, :, 0], value[:, :, 0]
     out = torch.zeros_like(query)
