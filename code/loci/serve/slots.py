@@ -44,6 +44,11 @@ class SlotCache:
         shape = (slots, heads, _whole_blocks(positions + 1), width)
         self.slots, self.positions, self.columns = slots, positions, shape[2]
         self.layers = [(torch.zeros(shape), torch.zeros(shape)) for _ in range(config.num_hidden_layers)]
+        self._fewer = _masked_columns_change_nothing(config.num_attention_heads, shape)
+
+    def read(self, positions: int) -> int:
+        """How many columns are read where up to `positions` are in use: whole blocks, or all where sums over them differ."""
+        return _whole_blocks(positions) if self._fewer else self.columns
 
     @property
     def bytes_per_token(self) -> int:
@@ -64,7 +69,7 @@ class Step:
         idle = at < 0
         at = at.clamp_min(0)
         self.write_at = torch.where(idle, cache.columns - 1, at)
-        columns = torch.arange(_whole_blocks(max(positions, default=0) + 1))
+        columns = torch.arange(cache.read(max(positions, default=0) + 1))
         self.unseen = (columns > at[:, None])[:, None, None]  # [D, 1, 1, C']
         self.chunk_unseen = []
         ids = torch.zeros(rows, dtype=torch.int64)
@@ -72,7 +77,7 @@ class Step:
         for chunk in chunks:
             own = torch.arange(chunk.start, chunk.start + chunk.length)
             ids[chunk.row : chunk.row + chunk.length] = own
-            columns = torch.arange(_whole_blocks(chunk.start + chunk.length))
+            columns = torch.arange(_whole_blocks(chunk.start + chunk.length))  # follows from the request alone
             self.chunk_unseen.append(columns > own[:, None])  # [T, C']
         self.position_ids = ids[:, None]  # [N, 1]; 0 for idle rows and padding
 
@@ -88,12 +93,7 @@ def attend(module, query, key, value, _mask, scaling: float, step: Step, **_opti
     if decoding:
         at = (torch.arange(decoding), slice(None), step.write_at)
         keys[at], values[at] = key[:decoding], value[:decoding]
-        seen = step.unseen.shape[-1]
-        grouped = query[:decoding].reshape(decoding * kv_heads, -1, width)  # [D*K, G, E]
-        own_keys, own_values = (part[:decoding, :, :seen].flatten(0, 1) for part in (keys, values))
-        scores = torch.bmm(grouped, own_keys.transpose(1, 2)).view(decoding, kv_heads, -1, seen) * scaling
-        weights = scores.masked_fill_(step.unseen, -torch.inf).softmax(-1).view(decoding * kv_heads, -1, seen)
-        out[:decoding] = torch.bmm(weights, own_values).view(decoding, heads, width)
+        out[:decoding] = _attend_one(query[:decoding], keys[:decoding], values[:decoding], step.unseen, scaling)
     for chunk, unseen in zip(step.chunks, step.chunk_unseen, strict=True):
         of_chunk, end = slice(chunk.row, chunk.row + chunk.length), chunk.start + chunk.length
         for store, new in ((keys, key), (values, value)):
@@ -105,6 +105,30 @@ def attend(module, query, key, value, _mask, scaling: float, step: Step, **_opti
         found = torch.bmm(weights.view(kv_heads, -1, seen), values[chunk.slot, :, :seen])
         out[of_chunk] = found.view(kv_heads, -1, chunk.length, width).permute(2, 0, 1, 3).reshape(chunk.length, heads, width)
     return out[:, None], None
+
+
+def _attend_one(query, keys, values, unseen, scaling: float) -> torch.Tensor:
+    """One query a slot: [D, H, E] over keys and values [D, K, C, E], of which `unseen` [D, 1, 1, C'] shows some: [D, H, E]."""
+    slots, kv_heads, _, width = keys.shape
+    seen = unseen.shape[-1]
+    grouped = query.reshape(slots * kv_heads, -1, width)  # [D*K, G, E]
+    keys, values = (part[:, :, :seen].flatten(0, 1) for part in (keys, values))
+    scores = torch.bmm(grouped, keys.transpose(1, 2)).view(slots, kv_heads, -1, seen) * scaling
+    weights = scores.masked_fill_(unseen, -torch.inf).softmax(-1).view(slots * kv_heads, -1, seen)
+    return torch.bmm(weights, values).view(slots, -1, width)
+
+
+def _masked_columns_change_nothing(heads: int, shape: tuple[int, ...]) -> bool:
+    """Whether attention has the same bits when it also reads blocks of masked columns: tried on random numbers, two slots."""
+    slots, kv_heads, columns, width = 2, *shape[1:]
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(slots, heads, width, generator=generator)
+    keys, values = (torch.randn(slots, kv_heads, columns, width, generator=generator) for _ in range(2))
+    found = []
+    for seen in range(_BLOCK, columns + 1, _BLOCK):
+        unseen = (torch.arange(seen) > torch.tensor([[7], [_BLOCK - 2]]))[:, None, None]
+        found.append(_attend_one(query, keys, values, unseen, width**-0.5))
+    return all(torch.equal(one, found[0]) for one in found)
 
 
 AttentionInterface.register(NAME, attend)
