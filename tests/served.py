@@ -11,6 +11,7 @@ import httpx2
 from loci.config import load_profile
 from loci.models.base import Base
 from loci.serve.app import make_app
+from loci.serve.process import ServerProcess
 from loci.serve.service import Service
 
 
@@ -83,3 +84,12 @@ def served(base: Base, model: Path, folder: Path, settings: dict | None = None) 
         yield client
     finally:
         client.close()
+
+
+def registered(server: ServerProcess, tenant: str, user: str) -> str:
+    """The token of a new tenant with one user."""
+    with server.client(server.operator) as operator:
+        token = operator.post("/v1/tenants", json={"tenant": tenant}).json()["token"]
+    with server.client(token) as client:
+        assert client.post("/v1/users", json={"user": user}).status_code == 201
+    return token

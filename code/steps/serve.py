@@ -5,6 +5,7 @@ The folder holds everything that is kept: store.sqlite and operator.token, made 
 
 import argparse
 import logging
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     service = Service(load_base(settings["base"]["name"], args.model), settings, args.folder, args.model)
     print(f"{args.folder}: serving {settings['base']['name']} on port {args.port}; the operator's token is in operator.token")
+    for one in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends gracefully, then raises what it caught once more
+        signal.signal(one, lambda *_: None)
     uvicorn.run(make_app(service), host=args.host, port=args.port, log_level="warning", timeout_graceful_shutdown=30)
 
 

@@ -18,7 +18,7 @@ _PATIENCE = 180.0  # seconds until a server must answer
 
 
 class ServerProcess:
-    """`code/steps/serve.py` on a free port; it answers when the constructor returns, and its words go into `folder`/server.log."""
+    """`code/steps/serve.py` on a free port; it answers when the constructor returns. What it prints: `folder`/server.log."""
 
     def __init__(self, config: Path, folder: Path, model: Path | None = None):
         self.folder, self.port = folder, _free_port()
