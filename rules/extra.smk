@@ -22,6 +22,8 @@ rule sweeps:
         f"{OUT}/extraction/side.json",
         f"{OUT}/windowed/zone.{BASE}.json",
         f"{OUT}/live/mqar.json",
+        f"{OUT}/sweeps/isolate_serve.10000.json",
+        f"{OUT}/sweeps/kill_serve.100.json",
 
 
 rule benchmarks:

@@ -19,7 +19,8 @@ from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
 
 _RESULT_FOLDERS = (
-    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "bench", "sweeps",
+    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "serve", "bench",
+    "sweeps",
 )  # fmt: skip
 _WITHHELD = ("oracle_rows",)
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
@@ -50,6 +51,8 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "score_grown",
     "share_table",
     "mqar_live",
+    "isolate_serve_more",
+    "kill_serve_more",
     "stress_rows",
     "row_write",
     "bench_pretrain",
