@@ -154,7 +154,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = [one.request.tokens != alone[at].request.tokens for at, one in zip(order, together, strict=True)]
     pad, bench = base.tokenizer.pad_token_id, 0
     for prompt, (user, _), one in zip(ids, pairs, alone, strict=True):
-        decoded = PromptBatch(graft, [prompt], pad, ends, _TOKENS).answer(RowBatch.shared(rows[user], 1))[0]
+        own = rows[user].with_values(rows[user].values.float())
+        decoded = PromptBatch(graft, [prompt], pad, ends, _TOKENS).answer(RowBatch.shared(own, 1))[0]
         bench += decoded.tokens != said(one, ends)
     kinds, answers = settings["tenants"]["facts"], [said(one, ends) for one in together]
     found = verdicts(base.tokenizer, tenants, kinds, [pairs[at] for at in order], answers)

@@ -4,6 +4,7 @@ The adapters are drawn, not trained: what they cost does not depend on what they
 forward as peft's own entry does, which is to the adapters' advantage.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,8 @@ class MixedAdapters:
     def __init__(self, base: Base, rank: int, users: list[str], seed: int):
         linear = {key.rpartition(".")[2] for key, module in base.model.named_modules() if isinstance(module, torch.nn.Linear)}
         config = LoraConfig(r=rank, target_modules=[name for name in TARGETS["all"] if name in linear], bias="none")
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several adapters are what is wanted
             torch.manual_seed(seed)
             for user in users:
                 inject_adapter_in_model(config, base.model, adapter_name=user)
