@@ -100,7 +100,13 @@ def test_clones_read_at_the_same_places_and_say_something_else(tmp_path):
 
 
 def test_speeds_on_a_hand_made_case():
-    runs = [Measured(2.0, [0.1, 0.2, 0.3, 0.4], ), Measured(4.0, [0.1, 0.2, 0.3, 0.4])]
+    runs = [
+        Measured(
+            2.0,
+            [0.1, 0.2, 0.3, 0.4],
+        ),
+        Measured(4.0, [0.1, 0.2, 0.3, 0.4]),
+    ]
     entries = latency_entries("serve.x.c1", runs, "f")
     assert entries["serve.x.c1.requests_per_second"]["value"] == 1.5 and entries["serve.x.c1.p50"]["value"] == 0.25
     assert ratio_entry([1.1, 2.2], [1.0, 2.0], "f", less=1.0)["value"] == pytest.approx(0.1)

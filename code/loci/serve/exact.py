@@ -32,9 +32,7 @@ def exact_widths(graft: ServedGraft, candidates: tuple[int, ...] = WIDTHS) -> li
         reference = _logits(engine, ids, read)
         places = torch.arange(widest - 1, -1, -1)
         if not torch.equal(_logits(engine, ids[places], read[places]), reference[places]):
-            raise UserError(
-                "this machine", "multiplies the rows of a batch each in an order of its own", "serve with threads: 1"
-            )
+            raise UserError("this machine", "multiplies the rows of a batch each in an order of its own", "serve with threads: 1")
         return [width for width in candidates if torch.equal(_logits(engine, ids[:width], read[:width]), reference[:width])]
 
 
