@@ -287,3 +287,37 @@ def test_histograms_and_cuts():
     assert 't_bucket{le="0.005"} 1' in text and 't_bucket{le="0.5"} 2' in text and 't_bucket{le="+Inf"} 3' in text
     assert "t_count 3" in text and "t_sum 100.304" in text and "g 2" in text
     assert cut("a. b\nc", ["\n", ". "]) == "a" and cut("abc", []) == "abc"
+
+
+def test_a_transaction_that_fails_halfway_leaves_rows_and_facts_as_they_were(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    store.add_tenant("east")
+    store.add_user("east", "ann", 1)
+    (fact,) = store.add_facts("ann", [("My tea is", "green")], 5)
+    job = store.job("ann")
+    with pytest.raises(sqlite3.Error):
+        store.settle(job, object(), {})  # the facts are marked before the rows turn out to be none
+    assert [one.state for one in store.facts("ann")] == ["pending"] and store.trace("ann") is None
+    assert store.settle(job, b"rows", {}) and store.trace("ann") == b"rows"
+    assert [one.state for one in store.facts("ann")] == ["written"] and store.job("ann") is None
+    store.change_fact("ann", fact, "black")
+    job = store.job("ann")
+    assert (job.kept, job.old, job.new) == ([], [("My tea is", "green")], [("My tea is", "black")])
+    assert store.settle(job, None, {fact: "no"}) and store.facts("ann")[0].value == "green"
+    store.forget_fact("ann", fact)
+    job = store.job("ann")
+    store.remove_user("ann")
+    store.add_user("east", "ann", 1)
+    assert not store.settle(job, b"late", {}) and store.trace("ann") is None, "rows of a user who is gone"
+    store.close()
+
+
+def test_facts_that_were_taken_and_not_written_are_taken_up_at_the_next_start(llama, tiny_folder, tmp_path):
+    store = Store(tmp_path / "store.sqlite")
+    store.add_tenant("east")
+    store.add_user("east", "ann", 1)
+    store.add_facts("ann", [("My boss is", "Kim")], 5)
+    store.close()
+    with served(llama, tiny_folder, tmp_path) as client:
+        assert client.run(client.service.settled("ann", 60))
+        assert [fact.state for fact in client.service.store.facts("ann")] == ["written"]

@@ -74,12 +74,12 @@ def written(tenant: Tenant, writer: Writer, settings: dict, shards: Shards, abou
 
 
 def mixed(engine: Engine, asked: list[Asked], rng: random.Random) -> None:
-    """Serve requests that come a few at a time, so that batches of all sizes mix."""
+    """Serve requests that come none, a few or many at a time: mostly all slots are taken, and batches of all sizes occur."""
     waiting = deque(asked)
     with tqdm(total=len(asked), desc="mixed", unit="request") as bar:
         while waiting or not engine.idle:
             room = engine.cache.slots - engine.active - engine.waiting
-            for _ in range(min(rng.randint(0, 4), room, len(waiting))):
+            for _ in range(min(rng.choice((0, 1, 4, room)), room, len(waiting))):
                 engine.submit(waiting.popleft().request)
             engine.step()
             bar.update(len(asked) - len(waiting) - engine.active - engine.waiting - bar.n)

@@ -81,6 +81,8 @@ class Service:
             return False
         finally:
             waiters.remove(wake)
+            if not waiters:
+                self._waiters.pop(user, None)
         return True
 
     def _settled(self, user: str, seconds: float) -> None:

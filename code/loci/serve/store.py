@@ -163,7 +163,7 @@ class Store:
         return found[0][0] if found else None
 
     def remove_user(self, user: str) -> None:
-        """Forget a user, facts and rows; the bytes are overwritten with zeros."""
+        """Forget a user, facts and rows; SQLite overwrites their bytes when its journal is folded into the file."""
         with self._changing() as database:
             database.execute("DELETE FROM users WHERE name = ?", (user,))
 
