@@ -4,7 +4,6 @@ The base is a tiny model made here: what is stored and when does not depend on t
 """
 
 import argparse
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from loci.models.tiny import make_tiny
 from loci.provenance import Provenance
 from loci.results import result, write_json
 from loci.serve.kills import trial
+from loci.serve.scratch import scratch
 
 _SEED = 0
 _BASE = {"name": "tiny", "source": "made"}
@@ -41,12 +41,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     kills = args.kills or killed["kills"]
     settings |= {"base": _BASE, "engram": _ENGRAM, "write": _WRITE, "threads": 1}
     settings["serve"]["limits"] |= _LIMITS
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.out.parent) as folder:
-        made, config = Path(folder) / "tiny", Path(folder) / "served.yaml"
+    with scratch(args.out.parent / "work" / f"kill_serve.{kills}") as folder:
+        made, config = folder / "tiny", folder / "served.yaml"
         make_tiny(made, steps=60)
         config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        tally = trial(config, Path(folder) / "store", made, kills, killed["users"], _SEED)
+        tally = trial(config, folder / "store", made, kills, killed["users"], _SEED)
     name = "serve.kills" + (f".n{args.kills}" if args.kills else "")
     counts = {part: count for part, count in asdict(tally).items() if part not in ("kills", "acknowledged", "resumed")}
     about = {"n": kills, "source": args.out.name}

@@ -2,12 +2,11 @@
 
 The same requests are served by the plain model, with every user's rows, with an adapter swapped in for each request, and with
 adapters mixed in one batch (peft). Few users are really written, the others are clones of them (loci.serve.population).
-Stores of registered users lie in a temporary folder beside the result and are removed.
+Stores of registered users (disk: a megabyte a user) lie in a folder beside the result and are removed.
 """
 
 import argparse
 import random
-import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -26,6 +25,7 @@ from loci.serve.load import Measured, closed_loop, latency_entries, ratio_entry,
 from loci.serve.lora_arms import MixedAdapters, drawn_adapters
 from loci.serve.overlay import ServedGraft
 from loci.serve.population import Population, fill_store, name_of, written_population
+from loci.serve.scratch import scratch
 from loci.serve.traces import TraceCache
 from loci.serve.write_load import write_seconds
 
@@ -160,12 +160,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     loose = Bench(graft, population, settings["serve"], list(_ONE))
     pairs = [[one.run(1, 1, None, 6, again).seconds for one in (bench, loose)] for again in range(load["repeats"])]
     costs["serve.exact.cost_alone"] = ratio_entry(*zip(*pairs, strict=True), source, less=1.0)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.out.parent) as folder:
-        costs |= by_users(bench, population, settings, about, Path(folder), source)
-    graft.detach()
-    with tempfile.TemporaryDirectory(dir=args.out.parent) as folder:
-        for when, seconds in write_seconds(base, settings, Path(folder), args.model, population, load["writes"]).items():
+    with scratch(args.out.parent / "work" / "load_serve") as folder:
+        costs |= by_users(bench, population, settings, about, folder, source)
+        graft.detach()
+        for when, seconds in write_seconds(base, settings, folder, args.model, population, load["writes"]).items():
             costs[f"serve.write.{when}.seconds"] = over_seeds(seconds, source)
     costs["serve.rows.bytes_per_user"] = over_seeds([rows.nbytes for rows in population.rows], source)
     for part in (of_adapters, of_swapping):  # each on a model of its own: peft changes it for good
