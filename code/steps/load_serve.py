@@ -26,6 +26,7 @@ from loci.serve.lora_arms import MixedAdapters, drawn_adapters
 from loci.serve.overlay import ServedGraft
 from loci.serve.population import Population, fill_store, name_of, written_population
 from loci.serve.scratch import scratch
+from loci.serve.slots import SlotCache
 from loci.serve.traces import TraceCache
 from loci.serve.write_load import write_seconds
 
@@ -131,16 +132,15 @@ def of_swapping(base, graft, population: Population, settings: dict, widths: lis
     """One request at a time, its user's adapter copied into the model's slot before it."""
     load, serve = settings["serve"]["load"], settings["serve"]
     slot, adapters = drawn_adapters(base, load["rank"], min(load["swapped"], 4))
-    runs = []
+    bench, runs = Bench(graft, population, serve, widths), []
     for again in range(2):
-        bench, spent = Bench(graft, population, serve, widths), []
-        start = time.perf_counter()
+        spent = []
         for at in range(min(load["requests"], 8)):
-            one = time.perf_counter()
+            start = time.perf_counter()
             slot.put(adapters[at % len(adapters)])
-            bench.run(1, load["swapped"], None, 1, seed=at + 100 * again)
-            spent.append(time.perf_counter() - one)
-        runs.append(Measured(time.perf_counter() - start, spent))
+            swapped = time.perf_counter() - start
+            spent.append(swapped + bench.run(1, load["swapped"], None, 1, seed=at + 100 * again).seconds)
+        runs.append(Measured(sum(spent), spent))
     return latency_entries("serve.lora_swapped.c1", runs, source)
 
 
@@ -165,6 +165,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         graft.detach()
         for when, seconds in write_seconds(base, settings, folder, args.model, population, load["writes"]).items():
             costs[f"serve.write.{when}.seconds"] = over_seeds(seconds, source)
+    slots = SlotCache(base.model.config, 1, settings["serve"]["positions"])
+    costs["serve.slots.bytes_per_token"] = over_seeds([slots.bytes_per_token], source)
     costs["serve.rows.bytes_per_user"] = over_seeds([rows.nbytes for rows in population.rows], source)
     for part in (of_adapters, of_swapping):  # each on a model of its own: peft changes it for good
         fresh = load_base(name, args.model)
