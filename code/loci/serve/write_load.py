@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from loci.models.base import Base
+from loci.serve.engine import Request
 from loci.serve.load import request
 from loci.serve.population import TENANT, Population
 from loci.serve.service import Service
@@ -46,6 +47,7 @@ class _Readers:
 
     def __init__(self, service: Service, population: Population):
         self._service, self._population, self._stopping = service, population, threading.Event()
+        self._asked: dict[int, Request] = {}
         tokens = service.engine.cache.positions // 4
         for at in range(service.engine.cache.slots):
             self._submit(at, tokens)
@@ -58,8 +60,11 @@ class _Readers:
             if token is None and not self._stopping.is_set():
                 threading.Thread(target=self._submit, args=(at, tokens)).start()  # the engine's thread must not wait
 
-        one.emit = emit
+        one.emit, self._asked[at] = emit, one
         self._service.runner.submit(one)
 
     def stop(self) -> None:
+        """Ask no more, and want no more of what was asked."""
         self._stopping.set()
+        for one in self._asked.values():
+            one.cancelled = True
