@@ -18,7 +18,7 @@ import torch
 
 from loci.errors import UserError
 from loci.models.rows import RowMap
-from loci.serve.overlay import Hits, Reading, ServedGraft, width_of
+from loci.serve.overlay import Hits, Reading, ServedGraft, read_next, width_of
 from loci.serve.slots import NAME, Chunk, SlotCache, Step
 
 _LOG = logging.getLogger("loci.serve")
@@ -152,14 +152,13 @@ class Engine:
         used = [at for at, one in enumerate(self._slots) if one is not None and one.decoding]
         positions = [-1] * (used[-1] + 1 if used else 0)
         ids, rows, read, owners = [0] * len(positions), [], [], [""] * len(positions)
-        for at in used:
-            one = self._slots[at]
-            token = one.request.tokens[-1]
-            positions[at], ids[at], owners[at] = one.position, token, one.request.user
-            found = one.request.reading.of_token(token)
-            if found is not None:
+        mine = [self._slots[at].request for at in used]
+        found = read_next(self.graft, [request.reading for request in mine], [request.tokens[-1] for request in mine])
+        for at, request, read_now in zip(used, mine, found, strict=True):
+            positions[at], ids[at], owners[at] = self._slots[at].position, request.tokens[-1], request.user
+            if read_now is not None:
                 rows.append(torch.tensor([at]))
-                read.append(found)
+                read.append(read_now)
         chunks = []
         for at, one in enumerate(self._slots):
             if one is None or one.decoding:

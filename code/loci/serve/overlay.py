@@ -64,15 +64,20 @@ class Reading:
             return None
         return self._read(self._found[start : start + length])
 
-    def of_token(self, token: int) -> torch.Tensor | None:
-        """What the next token reads, float32 [1, O*D]; None for nothing."""
-        if self._rows is None:
-            return None
+    @property
+    def reads(self) -> bool:
+        """Whether there is anything to look up."""
+        return self._rows is not None
+
+    def window(self, token: int) -> list[int]:
+        """The canonical tokens that an n-gram ending with the next token can hold, the token last; it is remembered."""
         window = [*self._tail, int(self._graft.canonical[token]) if token < len(self._graft.canonical) else token]
-        ids = torch.tensor([window])
-        keys, exists = self._graft.addressing.addresses(ids, torch.ones_like(ids, dtype=torch.bool))
         self._tail = window[1:] if len(window) >= max(self._graft.spec.orders) else window
-        read = self._read(torch.where(exists[:, -1], self._rows.find(keys[:, -1]), -1))
+        return window
+
+    def of_token(self, keys: torch.Tensor, exists: torch.Tensor) -> torch.Tensor | None:
+        """What the next token reads, float32 [1, O*D], from the keys [O] that end with it; None for nothing."""
+        read = self._read(torch.where(exists, self._rows.find(keys), -1)[None])
         return None if read is None else read[1]
 
     def _read(self, found: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -85,6 +90,22 @@ class Reading:
         used = chosen.clamp_min(0).unique()  # of half precision only what is read is widened
         values = self._rows.values[used].float()
         return at, gather_rows(values, torch.where(chosen >= 0, torch.searchsorted(used, chosen.clamp_min(0)), -1))
+
+
+def read_next(graft: Graft, readings: list[Reading], tokens: list[int]) -> list[torch.Tensor | None]:
+    """What the next token of each request reads (see `Reading.of_token`); keys of all of them are computed at once."""
+    out: list[torch.Tensor | None] = [None] * len(readings)
+    looking = [at for at, reading in enumerate(readings) if reading.reads]
+    if not looking:
+        return out
+    windows = [readings[at].window(tokens[at]) for at in looking]
+    longest = max(map(len, windows))
+    ids = torch.tensor([[0] * (longest - len(window)) + window for window in windows])
+    valid = torch.tensor([[False] * (longest - len(window)) + [True] * len(window) for window in windows])
+    keys, exists = (part[:, -1] for part in graft.addressing.addresses(ids, valid))
+    for at, key, found in zip(looking, keys, exists, strict=True):
+        out[at] = readings[at].of_token(key, found)
+    return out
 
 
 def width_of(count: int, widths: list[int]) -> int:
