@@ -42,7 +42,7 @@ DIALOGUES = f"data/generated/{PROFILE}/dialogues.people.json"
 OUT = f"results/{PROFILE}"
 FIGURES = [
     *("recall", "worlds", "matrix", "budget", "growth", "layered", "firing", "density"),
-    *("pretrain", "windowed", "extraction", "locomo", "judges", "distilled", "live", "mem"),
+    *("pretrain", "windowed", "extraction", "locomo", "judges", "distilled", "live", "mem", "serve"),
 ]
 
 
@@ -57,6 +57,7 @@ include: "rules/triplets.smk"
 include: "rules/locomo.smk"
 include: "rules/live.smk"
 include: "rules/mem.smk"
+include: "rules/serve.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

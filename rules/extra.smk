@@ -23,6 +23,8 @@ rule sweeps:
         f"{OUT}/windowed/zone.{BASE}.json",
         f"{OUT}/live/mqar.json",
         f"{OUT}/mem/mem_more.{BASE}.json",
+        f"{OUT}/sweeps/isolate_serve.10000.json",
+        f"{OUT}/sweeps/kill_serve.100.json",
 
 
 rule benchmarks:

@@ -25,6 +25,7 @@ rule collect_ledger:
         f"{OUT}/locomo/judged.{BASE}.json",
         expand(f"{OUT}/locomo/judge.{{judge}}.{BASE}.json", judge=VOTERS),
         f"{OUT}/layered/judged.{BASE}.json",
+        SERVED,
         expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
     output:
         f"{OUT}/summary.json",
@@ -131,7 +132,7 @@ rule draw_from_scratch:
     params:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
     wildcard_constraints:
-        figure="pretrain|windowed|extraction|locomo|judges|distilled|live",
+        figure="pretrain|windowed|extraction|locomo|judges|distilled|live|serve",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} --out {output.pdf} {output.png}"
     shell:

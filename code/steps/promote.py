@@ -19,8 +19,8 @@ from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
 
 _RESULT_FOLDERS = (
-    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem", "bench",
-    "sweeps",
+    "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem",
+    "serve", "bench", "sweeps",
 )  # fmt: skip
 _WITHHELD = ("oracle_rows",)
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
@@ -54,6 +54,8 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "cram_texts.k2.docs",
     "cram_texts.published",
     "score_mem_more",
+    "isolate_serve_more",
+    "kill_serve_more",
     "stress_rows",
     "row_write",
     "bench_pretrain",

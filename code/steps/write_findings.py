@@ -18,6 +18,7 @@ from loci.bench.live_findings import live_block
 from loci.bench.locomo_findings import locomo_block
 from loci.bench.mem_findings import mem_block
 from loci.bench.scratch_findings import scratch_block
+from loci.bench.serve_findings import serve_block
 from loci.bench.style import name_of, ordered
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, ROOT
@@ -199,6 +200,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *distilled_block(ledger),
         *live_block(ledger),
         *mem_block(ledger, args.base),
+        *serve_block(ledger),
         *speed_block(ledger),
     ]
     replace_block(args.readme, "choice", choice_block(ledger, args.base))
