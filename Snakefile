@@ -55,6 +55,7 @@ include: "rules/triplets.smk"
 include: "rules/locomo.smk"
 include: "rules/live.smk"
 include: "rules/mem.smk"
+include: "rules/inside.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

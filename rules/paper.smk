@@ -7,6 +7,8 @@ rule collect_ledger:
         expand(f"{OUT}/matrix/recall.{{write}}.json", write=["facts", "dialogue"]),
         f"{OUT}/matrix/distilled.json",
         f"{OUT}/mem/mem.{BASE}.json",
+        f"{OUT}/inside/rows.{BASE}.json",
+        f"{OUT}/inside/depths.{BASE}.json",
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
@@ -81,7 +83,7 @@ rule draw_memories:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
         options=f"--base {BASE}",
     wildcard_constraints:
-        figure="matrix|budget|growth|layered|firing|density|mem",
+        figure="matrix|budget|growth|layered|firing|density|mem|inside",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
     shell:

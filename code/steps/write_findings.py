@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loci.bench.distilled_findings import distilled_block
+from loci.bench.inside_findings import inside_block
 from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
 from loci.bench.live_findings import live_block
@@ -194,6 +195,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *distilled_block(ledger),
         *live_block(ledger),
         *mem_block(ledger, args.base),
+        *inside_block(ledger, args.base),
         *speed_block(ledger),
     ]
     replace_block(args.readme, "findings", findings)
