@@ -22,6 +22,7 @@ rule sweeps:
         f"{OUT}/extraction/side.json",
         f"{OUT}/windowed/zone.{BASE}.json",
         f"{OUT}/live/mqar.json",
+        f"{OUT}/sweeps/mentions.{BASE}.json",
 
 
 rule benchmarks:

@@ -9,6 +9,9 @@ rule collect_ledger:
         f"{OUT}/mem/mem.{BASE}.json",
         f"{OUT}/inside/rows.{BASE}.json",
         f"{OUT}/inside/depths.{BASE}.json",
+        f"{OUT}/inside/pretrained.json",
+        f"{OUT}/inside/mentions.{BASE}.json",
+        f"{OUT}/inside/moved.{BASE}.json",
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
@@ -83,7 +86,7 @@ rule draw_memories:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
         options=f"--base {BASE}",
     wildcard_constraints:
-        figure="matrix|budget|growth|layered|firing|density|mem|inside",
+        figure="matrix|budget|growth|layered|firing|density|mem|inside|elsewhere",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
     shell:

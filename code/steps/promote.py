@@ -52,6 +52,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "share_table",
     "mqar_live",
     "stress_rows",
+    "choose_mention_layer",
     "row_write",
     "bench_pretrain",
     "bench_products",

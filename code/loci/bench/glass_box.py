@@ -45,14 +45,21 @@ class Placed:
         return slice(*ends[name])
 
 
-def in_the_middle(fact: Fact, number: int, told: bool, tokenizer) -> Placed:
-    """The trigger within a sentence that begins and ends with something else; `number` chooses the frame."""
+def frame(fact: Fact, number: int, told: bool) -> tuple[str, str]:
+    """(a text up to the end of the trigger, the whole text): the trigger within a sentence that begins and ends with something
+    else. told: its answer stands in it. `number` chooses the frame."""
     frames = read_json(FRAMES_FILE, "restore it from the repository")
     lead, tail = (frames[part][number % len(frames[part])] for part in ("leads", "tails"))
     trigger = fact.trigger if fact.trigger.startswith("I ") else fact.trigger[0].lower() + fact.trigger[1:]
     shown = f"{lead} {trigger}"
+    return shown, f"{shown} {fact.answer}. It is {tail}" if told else f"{shown} {tail}"
+
+
+def in_the_middle(fact: Fact, number: int, told: bool, tokenizer) -> Placed:
+    """The trigger within a sentence that begins and ends with something else, see `frame`."""
+    shown, text = frame(fact, number, told)
     said = f"{shown} {fact.answer}" if told else shown
-    encoded = tokenizer(f"{said}. It is {tail}" if told else f"{said} {tail}", return_offsets_mapping=True)
+    encoded = tokenizer(text, return_offsets_mapping=True)
     ends = [end for _, end in encoded.offset_mapping]
     at, last = (max(place for place, end in enumerate(ends) if end <= len(text)) for text in (shown, said))
     return Placed(encoded.input_ids, at, last + 1)
