@@ -108,6 +108,7 @@ def test_a_table_is_told_from_its_controls(writer, written):
     assert table_measures(probe, encoded, first, closed, drawn)["value_rank"] == 1, "the unembedding is what it encodes"
     noise = table_measures(probe, encoded, first, randomised(written, 0), drawn)
     assert noise["said_first"] == 0 and noise["added_to_stream"] > 0
+    assert 0 < found["gate.later"] < 1 and found["gate.later"] != found["gate.written"]
     same = table_measures(probe, encoded, first, drawn, drawn)
     assert same["gate.drawn"] == same["gate.written"] and same["path.value"] is None, (
         "nothing was saved, so nothing is shared out"

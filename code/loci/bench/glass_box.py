@@ -134,7 +134,7 @@ def table_measures(
     return {
         "gate.drawn": float(then.gate[at]),
         "gate.written": float(now.gate[at]),
-        "gate.answer": float(now.gate[at + 1 :].mean()) if bool(now.hit[at + 1 :].any()) else float(now.gate[at]),
+        "gate.later": _mean_gate(probe, encoded, rows, first),
         "added_to_stream": float(carried.norm() / plain.stream[probe.layer, at].norm()),
         "value_rank": float(rank_of(alone, token)),
         "value_first": float(rank_of(alone, token) == 1),
@@ -152,6 +152,14 @@ def table_measures(
         "along": [float(F.cosine_similarity(one, carried, 0).clamp_min(0) ** 2) for one in change],
         "grown": [float(one.norm() / carried.norm()) for one in change],
     }
+
+
+def _mean_gate(probe: Probe, encoded: EncodedSentence, rows: RowMap, start: int) -> float | None:
+    """Mean gate at the tokens of the answer from position `start` on, which read rows of their own; None where there is none."""
+    plain = probe.read(encoded.ids)
+    added = probe.adds(rows, encoded.ids, plain.stream[probe.layer])
+    later = added.gate[start:][added.hit[start:]]
+    return float(later.mean()) if len(later) else None
 
 
 def gate_elsewhere(
