@@ -48,6 +48,7 @@ from loci.results import result, rounded, sha256_file, write_json
 from loci.shards import Shards
 from loci.worlds.records import Fact, User, load_users
 
+_OTHER = 1_000_003
 SHARED_TOKENS = 3  # of a trigger, at the end of sentences about somebody else
 
 
@@ -86,8 +87,9 @@ class Box:
             self.slot.put(None)
 
 
-def tables_of(box: Box, user: User, seed: int) -> dict[str, tuple[RowMap, RowMap]]:
-    """Name -> (rows, rows as they were drawn) of all the user's facts; controls have rows of the same addresses."""
+def tables_of(box: Box, user: User, seed: int) -> dict[str, tuple[RowMap, RowMap | None]]:
+    """Name -> (rows, rows as they were drawn) of all the user's facts; controls have rows of the same addresses, and random ones
+    are drawn by another seed than the first rows of writing."""
     sentences = [Sentence(fact.trigger, fact.answer) for fact in user.final_facts()]
     how = write_settings(box.settings["write"], len(sentences))
     contexts = writing_contexts(box.settings["write"]["contexts_per_kind"], seed)
@@ -95,7 +97,7 @@ def tables_of(box: Box, user: User, seed: int) -> dict[str, tuple[RowMap, RowMap
     # The writer's first draw from the same seed.
     drawn = initial_rows(rows.addresses, rows.values.shape[1], how.init_scale, torch.Generator().manual_seed(seed))
     closed = write_closed_form("rows_unembed", box.writer, sentences, box.settings["closed_form_scale"]["rows_unembed"])
-    return {"rows": (rows, drawn), "rows_unembed": (closed, drawn), "rows_random": (randomised(rows, seed), drawn)}
+    return {"rows": (rows, drawn), "rows_unembed": (closed, None), "rows_random": (randomised(rows, seed + _OTHER), None)}
 
 
 def alone(box: Box, fact: Fact, seed: int) -> tuple[dict[str, object], dict[str, float]]:
@@ -111,7 +113,7 @@ def alone(box: Box, fact: Fact, seed: int) -> tuple[dict[str, object], dict[str,
     return {"rows": rows, "lora": adapter}, {name: float(value) for name, value in costs.items()}
 
 
-def inspected(box: Box, user: User, fact: Fact, number: int, tables: dict[str, tuple[RowMap, RowMap]], seed: int) -> dict:
+def inspected(box: Box, user: User, fact: Fact, number: int, tables: dict[str, tuple[RowMap, RowMap | None]], seed: int) -> dict:
     """All measures of one fact."""
     encoded = sentence_encoded(fact, box.tokenizer)
     first, out = telling(encoded, box.tokenizer), {}

@@ -18,7 +18,7 @@ from loci.bench.texts import FRAMES_FILE
 from loci.memories.row_examples import EncodedSentence, Sentence, encode_sentence
 from loci.memories.row_writer import WriteSettings
 from loci.models.adapters import LoraSlot, LoraWeights
-from loci.models.probing import Probe, Streams, rank_of
+from loci.models.probing import Added, Probe, Streams, rank_of
 from loci.models.rows import RowMap
 from loci.models.tuning import CLIP, Example, marked_logits
 from loci.results import read_json
@@ -108,9 +108,10 @@ def fit_adapter(
 
 
 def table_measures(
-    probe: Probe, encoded: EncodedSentence, first: int, rows: RowMap, before: RowMap
+    probe: Probe, encoded: EncodedSentence, first: int, rows: RowMap, drawn: RowMap | None
 ) -> dict[str, float | list | None]:
-    """One fact of a table in its bare sentence. first: position of the telling token. before: the rows as they were drawn.
+    """One fact of a table in its bare sentence. first: position of the telling token. drawn: the rows before they were written;
+    without them nothing is said of what gate and value save.
 
     value_rank: of that token in what the row alone encodes, W_V e seen through the final norm and the head; said_rank: in what
     the model says; direct_rank: where nothing but the value is carried up, no block having seen it. path.*: the share of the
@@ -119,20 +120,12 @@ def table_measures(
     """
     at, token, ids = first - 1, encoded.ids[first], encoded.ids[:first]
     plain = probe.read(ids)
-    now, then = (probe.adds(table, ids, plain.stream[probe.layer]) for table in (rows, before))
-    read = probe.read(ids, now.vectors)
-
-    def loss(added: torch.Tensor) -> float:
-        return -float(probe.read(ids, added).log_probs[at, token])
-
-    start, end = loss(then.vectors), -float(read.log_probs[at, token])
-    value_moved, gate_moved = loss(then.gate[:, None] * now.value), loss(now.gate[:, None] * then.value)
-    carried = now.vectors[at]
+    now = probe.adds(rows, ids, plain.stream[probe.layer])
+    read, carried = probe.read(ids, now.vectors), now.vectors[at]
     alone = probe.lens(carried)
     direct = probe.lens(plain.stream[-1, at] + carried)
     change = read.stream[probe.layer + 1 :, at] - plain.stream[probe.layer + 1 :, at]  # blocks above the graft
-    return {
-        "gate.drawn": float(then.gate[at]),
+    out: dict[str, float | list | None] = {
         "gate.written": float(now.gate[at]),
         "gate.later": _mean_gate(probe, encoded, rows, first),
         "added_to_stream": float(carried.norm() / plain.stream[probe.layer, at].norm()),
@@ -145,13 +138,28 @@ def table_measures(
         "plain_first": float(rank_of(plain.logits[at], token) == 1),
         "value_nats": -float(alone[token]),
         "direct_nats": -float(direct[token]),
-        "said_nats": end,
+        "said_nats": -float(read.log_probs[at, token]),
         "plain_nats": -float(plain.log_probs[at, token]),
-        "path.value": (start - value_moved) / (start - end) if start - end > _WORTH else None,
-        "path.gate": (start - gate_moved) / (start - end) if start - end > _WORTH else None,
         "along": [float(F.cosine_similarity(one, carried, 0).clamp_min(0) ** 2) for one in change],
         "grown": [float(one.norm() / carried.norm()) for one in change],
     }
+    return out | (_paths(probe, now, probe.adds(drawn, ids, plain.stream[probe.layer]), ids, token) if drawn is not None else {})
+
+
+def _paths(probe: Probe, now: Added, then: Added, ids: list[int], token: int) -> dict[str, float | None]:
+    """The gate as drawn, and the shares of the saved loss that written value and written gate save each, where the other is as
+    drawn. now, then: what the rows add as written and as drawn."""
+
+    def loss(vectors: torch.Tensor) -> float:
+        return -float(probe.read(ids, vectors).log_probs[-1, token])
+
+    start, end = loss(then.vectors), loss(now.vectors)
+    alone = {"value": then.gate[:, None] * now.value, "gate": now.gate[:, None] * then.value}
+    shares = {
+        f"path.{name}": (start - loss(vectors)) / (start - end) if start - end > _WORTH else None
+        for name, vectors in alone.items()
+    }
+    return {"gate.drawn": float(then.gate[-1]), **shares}
 
 
 def _mean_gate(probe: Probe, encoded: EncodedSentence, rows: RowMap, start: int) -> float | None:
