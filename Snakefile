@@ -58,6 +58,7 @@ include: "rules/locomo.smk"
 include: "rules/live.smk"
 include: "rules/mem.smk"
 include: "rules/serve.smk"
+include: "rules/inside.smk"
 include: "rules/paper.smk"
 include: "rules/extra.smk"
 

@@ -72,6 +72,11 @@ def adapter_option(inputs):
     return f"--adapter {inputs.adapter}" if inputs.adapter else ""
 
 
+def inside_of(*parts):
+    """The settings of `inside` that a step reads."""
+    return {name: SETTINGS["inside"][name] for name in ("users", "facts", "seeds", *parts)}
+
+
 def asked_windowed(kind, arms=(), seeds=COMPARED["seeds"]):
     """Results or raw answers of the compared arms, then of `arms`."""
     return expand(f"{OUT}/windowed/asked.{{arm}}.s{{seed}}.{kind}", arm=[*COMPARED["arms"], *arms], seed=seeds)

@@ -25,6 +25,7 @@ rule sweeps:
         f"{OUT}/mem/mem_more.{BASE}.json",
         f"{OUT}/sweeps/isolate_serve.10000.json",
         f"{OUT}/sweeps/kill_serve.100.json",
+        f"{OUT}/sweeps/mentions.{BASE}.json",
 
 
 rule benchmarks:

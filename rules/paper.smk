@@ -8,6 +8,11 @@ rule collect_ledger:
         f"{OUT}/matrix/distilled.json",
         f"{OUT}/mem/mem.{BASE}.json",
         f"{OUT}/mem/answered.{BASE}.json",
+        f"{OUT}/inside/rows.{BASE}.json",
+        f"{OUT}/inside/depths.{BASE}.json",
+        f"{OUT}/inside/pretrained.json",
+        f"{OUT}/inside/mentions.{BASE}.json",
+        f"{OUT}/inside/moved.{BASE}.json",
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
@@ -109,7 +114,7 @@ rule draw_memories:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
         options=f"--base {BASE}",
     wildcard_constraints:
-        figure="matrix|budget|growth|layered|firing|density|mem",
+        figure="matrix|budget|growth|layered|firing|density|mem|inside|elsewhere",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
     shell:

@@ -7,12 +7,13 @@ import torch
 import yaml
 from steps_path import load_step
 
+from loci.bench.table_inside import lens, measures, placed_in, read
 from loci.bench.table_writing import PLACES, TUNED, batch_of, fine_tune, hits, lessons_of, said, table_at, write
 from loci.config import load_config
 from loci.errors import UserError
 from loci.models.architectures import build
 from loci.models.bpe import BOS, canonical_of, save_bpe, train_bpe
-from loci.models.gpt import Shape
+from loci.models.gpt import Shape, norm
 from loci.models.ngram_table import TableSpec
 from loci.paths import CONFIG
 from loci.results import read_result
@@ -161,6 +162,54 @@ def test_the_step_writes_everywhere(trained, tmp_path):
             assert three["numbers"] == one["numbers"] > 100_000 and "rows" not in three
     again = written(trained, tmp_path / "again" / "w.json", "dense", "engram")
     assert (again["metrics"], again["items"]) == (found["metrics"], found["items"])
+
+
+def looked_into(trained, out, model: str = "engram") -> dict:
+    load_step("inspect_pretrained").main(
+        [
+            *("--config", str(trained / "small.yaml"), "--trained", str(trained / f"{model}.json")),
+            *("--written", str(trained / "w.json"), "--facts", str(trained / "facts.json")),
+            *("--held-out", str(trained / "heldout.parquet"), "--tokenizer", str(trained / "bpe.json"), "--out", str(out)),
+        ]
+    )
+    return read_result(out)
+
+
+def test_a_trained_table_is_looked_into(trained, tmp_path):
+    written(trained, trained / "w.json", "dense", "engram")
+    found = looked_into(trained, tmp_path / "i.json")
+    assert [item["fact"] for item in found["items"]] == ["f0"] and found["items"][0]["measures"]["open.before.kl"] >= 0
+    measured = found["items"][0]["measures"]
+    assert 0 < measured["gate.drawn"] < 1 and 0 < measured["gate.elsewhere"] < 1 and len(measured["lens.rows.nats"]) == 2
+    again = looked_into(trained, tmp_path / "again" / "i.json")
+    assert (again["metrics"], again["items"]) == (found["metrics"], found["items"])
+    with pytest.raises(UserError, match=r"dense\.json: is no Engram model that was written to"):
+        looked_into(trained, tmp_path / "d.json", "dense")
+    with pytest.raises(UserError, match="holds no writing inside a trained table"):
+        load_step("inspect_pretrained").rates_of(trained / "engram.json")
+
+
+def test_the_inside_is_that_of_the_forward(tokenizer):
+    plain, changed = model_of("engram", tokenizer), model_of("engram", tokenizer)
+    lessons = lessons_of(FACTS, tokenizer)
+    table = table_at("inside", changed, SPEC, canonical_of(tokenizer), tokenizer.token_to_id(BOS), 0)
+    assert write(changed, table, lessons, 0.3, 1.0, 300, 0, empty=False).met == 1
+    ids = list(lessons[0].ids)
+    found = read(changed, table, ids)
+    tokens = torch.tensor([ids])
+    assert torch.equal(found.streams.logits, changed.logits(changed(tokens))[0])
+    assert torch.allclose(lens(changed, found.streams.stream[-1]), found.streams.log_probs, atol=1e-5)
+    joined = table.rows(table.addresses(tokens)).flatten(2)
+    value = found.gate[:, None] * table.value(joined)[0]
+    assert torch.allclose(
+        found.added, (value + torch.nn.functional.silu(table._convolved(norm(value[None]), None))[0]), atol=1e-5
+    )
+    middle = placed_in(FACTS[0], 1, tokenizer)
+    assert tokenizer.decode(middle.ids[: middle.trigger_end + 1]).endswith(FACTS[0].trigger[1:])
+    one = measures(plain, changed, 1, ids, lessons[0].first, middle, [ids])
+    assert one["said_first"] == 1 and one["open.trigger.kl"] > 0 and len(one["along"]) == 1
+    same = measures(plain, plain, 1, ids, lessons[0].first, middle, [ids])
+    assert same["open.trigger.kl"] == same["unrelated.kl"] == 0 and same["gate.drawn"] == same["gate.written"]
 
 
 def test_bad_input_is_named(trained, tmp_path):

@@ -20,7 +20,7 @@ from loci.results import SCHEMA, read_json, read_result, sha256_text, write_byte
 
 _RESULT_FOLDERS = (
     "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem",
-    "serve", "bench", "sweeps",
+    "inside", "serve", "bench", "sweeps",
 )  # fmt: skip
 _WITHHELD = ("oracle_rows",)
 _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
@@ -57,6 +57,7 @@ _NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
     "isolate_serve_more",
     "kill_serve_more",
     "stress_rows",
+    "choose_mention_layer",
     "row_write",
     "bench_pretrain",
     "bench_products",

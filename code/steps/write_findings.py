@@ -12,6 +12,7 @@ from loci.bench.checklist import checklist_block
 from loci.bench.choice import choice_block
 from loci.bench.claims import claims_block
 from loci.bench.distilled_findings import distilled_block
+from loci.bench.inside_findings import inside_block
 from loci.bench.layered_findings import growth_block, layered_block
 from loci.bench.ledger import Ledger, spread
 from loci.bench.live_findings import live_block
@@ -201,6 +202,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *live_block(ledger),
         *mem_block(ledger, args.base),
         *serve_block(ledger),
+        *inside_block(ledger, args.base),
         *speed_block(ledger),
     ]
     replace_block(args.readme, "choice", choice_block(ledger, args.base))
