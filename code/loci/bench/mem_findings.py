@@ -31,6 +31,8 @@ def mem_block(ledger: Ledger, base: str) -> list[str]:
     if not counts:
         return []
     lines = [_capacity(ledger, base, counts)]
+    if f"mem_asked.gold.{base}.direct.exact" not in ledger:
+        return lines
     found = [
         f"{words} {spread(ledger[f'mem_asked.{name}.{base}.direct.exact'], 2)}"
         f" and {spread(ledger[f'mem_asked.{name}.{base}.paraphrase.exact'], 2)}"
