@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 import torch
 from grafts import SPEC, grafted
-from loci.models.probing import Probe, rank_of
 from steps_path import dies_after, load_step
 
 from loci.bench.glass_box import (
@@ -34,6 +33,7 @@ from loci.memories.row_strategies import Writer, randomised, write_closed_form, 
 from loci.memories.row_writer import WriteSettings, initial_rows
 from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import load_base
+from loci.models.probing import Probe, rank_of
 from loci.models.rows import RowBatch
 from loci.models.tuning import Example, marked_logits
 from loci.models.upper import UpperStack

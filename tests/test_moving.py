@@ -6,7 +6,6 @@ import dataclasses
 import pytest
 import torch
 from grafts import SPEC, grafted
-from loci.models.probing import Probe
 from steps_path import dies_after, load_step
 
 from loci.bench.glass_box import says
@@ -21,6 +20,7 @@ from loci.memories.row_examples import Sentence, encode_sentence, written_keys
 from loci.memories.row_strategies import addresses_of
 from loci.memories.row_writer import initial_rows
 from loci.models.base import load_base
+from loci.models.probing import Probe
 from loci.paths import CONFIG
 from loci.results import read_result
 from loci.worlds.people import build_users

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from loci.models.probing import Probe, Streams
 from tqdm import tqdm
 
 from loci.bench.glass_box import (
@@ -40,6 +39,7 @@ from loci.memories.row_writer import initial_rows, write_settings
 from loci.models.adapters import LoraSlot, LoraSpec
 from loci.models.base import Base, load_base, use_threads
 from loci.models.engram import EngramSpec, Graft
+from loci.models.probing import Probe, Streams
 from loci.models.rows import RowMap
 from loci.models.upper import UpperStack
 from loci.paths import GENERATED

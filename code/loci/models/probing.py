@@ -1,7 +1,8 @@
 """Inside a forward: the residual stream before every block, with vectors added where a graft would add them.
 
-What rows add is worked out first (`Probe.adds`) and then put in (`Probe.read`), so that it can be changed on the way: another gate,
-another value, nothing at all. The same forward serves a model with an adapter in its slot. One sequence at a time, without padding.
+What rows add is worked out first (`Probe.adds`) and then put in (`Probe.read`), so that it can be changed on the way: another
+gate, another value, nothing at all. The same forward serves a model with an adapter in its slot. One sequence at a time,
+without padding.
 """
 
 from collections.abc import Iterator
