@@ -87,10 +87,10 @@ class Engine:
         if slots + room_for_prompts > max(widths):
             raise UserError("slots", f"{slots} are too many", f"at most {max(widths) - room_for_prompts} fit into a step")
         self.graft, self.widths, self._around = graft, widths, around
+        self.cache = SlotCache(graft.model.config, slots, positions)  # refuses some models, which then stay as they are
         self._config = graft.model.config.get_text_config()
         self._before = self._config._attn_implementation
         self._config._attn_implementation = NAME
-        self.cache = SlotCache(graft.model.config, slots, positions)
         self._decoder, self._head = graft.model.get_decoder(), graft.model.get_output_embeddings()
         self._slots: list[_Active | None] = [None] * slots
         self._waiting: deque[Request] = deque()

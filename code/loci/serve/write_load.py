@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from loci.models.base import Base
-from loci.serve.engine import Request
+from loci.serve.engine import Busy, Request
 from loci.serve.load import request
 from loci.serve.population import TENANT, Population
 from loci.serve.service import Service
@@ -61,7 +61,11 @@ class _Readers:
                 threading.Thread(target=self._submit, args=(at, tokens)).start()  # the engine's thread must not wait
 
         one.emit, self._asked[at] = emit, one
-        self._service.runner.submit(one)
+        try:
+            self._service.runner.submit(one)
+        except Busy:
+            if not self._stopping.is_set():  # the server ends while the last readers ask again
+                raise
 
     def stop(self) -> None:
         """Ask no more, and want no more of what was asked."""
