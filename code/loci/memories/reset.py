@@ -34,7 +34,7 @@ class ResetMemory(TextMemory):
             messages = [Message(one.key, one.date[:10], one.speaker, one.text, one.date) for one in older]
             distilled = lines_again([four_sections(lines_of(messages), self._words - length(latest))])
             said = [(line.text, _teller(older, line.text, line.day)) for line in distilled]
-            shown = [*((_spoken(text, note), note) for text, note in said), *shown[len(older) :]]
+            shown = [*((_spoken(text, note), note) for text, note in said if note), *shown[len(older) :]]
         return {}, {"lines": [[text, note.key, note.date] for text, note in dict(shown).items()]}
 
     def recall(self, trace: TextTrace, _query: Query) -> Recall:
@@ -56,9 +56,9 @@ def length(turns: Sequence[str]) -> int:
     return sum(len(turn.split()) for turn in turns)
 
 
-def _teller(notes: Sequence[Note], sentence: str, day: str) -> Note:
-    """The latest note of that day that says a sentence; distillations repeat sentences word for word."""
-    return next(note for note in reversed(notes) if note.date[:10] == day and sentence in note.text)
+def _teller(notes: Sequence[Note], sentence: str, day: str) -> Note | None:
+    """The latest note of that day that says a sentence; None for the stub of a tool's output, which nobody said."""
+    return next((note for note in reversed(notes) if note.date[:10] == day and sentence in note.text), None)
 
 
 def _spoken(sentence: str, note: Note) -> str:
