@@ -39,5 +39,5 @@ def test_it_is_never_longer_than_its_words_and_does_not_look_at_the_question():
 
 def test_the_output_of_a_tool_is_not_put_into_the_users_mouth():
     output = Note("t9", "pytest: " + "FAILED tests/test_a.py::test_b " * 20, "tool", "2026-03-03T11:00")
-    found = lines(50, [*TOLD[:3], output, *TOLD[3:]])
+    found = lines(100, [*TOLD[:3], output, *TOLD[3:]])
     assert found.lines[-1] == TOLD[4].spoken and ("t9",) not in found.sources
