@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     use_style()
     save(draw(Ledger(args.ledger), args.base), args.out)
-    print(f"{', '.join(map(str, args.out))}: rows are felt from their trigger on, an adapter everywhere")
+    print(f"{', '.join(map(str, args.out))}: where a write is felt, by rows and by an adapter, and how deep it is best made")
 
 
 if __name__ == "__main__":

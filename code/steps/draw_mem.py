@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     use_style()
     save(draw(Ledger(args.ledger), args.base), args.out)
-    print(f"{', '.join(map(str, args.out))}: how much text vectors hold, and that holding a text is not answering from it")
+    print(f"{', '.join(map(str, args.out))}: how much text vectors hold, and what is answered from them and from prefixes")
 
 
 if __name__ == "__main__":
