@@ -7,8 +7,6 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/installed
 LEDGER := results/reference/summary.json
-CLAIMS := results/reference/claims.json
-STUDIES := $(addprefix results/reference/sweeps/,reader.json lora.json) $(sort $(wildcard results/reference/sweeps/shared.*.json))
 # The steps call `python`; without the environment's folder on the path they would find another one.
 export PATH := $(CURDIR)/$(RUN):$(PATH)
 
@@ -36,29 +34,7 @@ benchmarks: $(STAMP) ## speed of the row writers and of training from scratch; n
 	$(RUN)/snakemake --cores all --config profile=$(PROFILE) -- benchmarks
 
 figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPRODUCE from results/reference
-	$(RUN)/python code/steps/draw_recall.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/recall.pdf paper/figures/recall.png
-	for figure in matrix budget growth layered layered_growth firing density sharing; do \
-	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --base $(BASE) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
-	done
-	for figure in pretrain capacity windowed extraction locomo judges distilled live; do \
-	  $(RUN)/python code/steps/draw_$$figure.py --ledger $(LEDGER) --out paper/figures/$$figure.pdf paper/figures/$$figure.png || exit; \
-	done
-	$(RUN)/python code/steps/draw_reader.py --study results/reference/sweeps/reader.json --out paper/figures/reader.pdf paper/figures/reader.png
-	$(RUN)/python code/steps/draw_lora.py --config config/laptop.yaml --study results/reference/sweeps/lora.json --out paper/figures/lora.pdf paper/figures/lora.png
-	$(RUN)/python code/steps/draw_shared.py --studies $(sort $(wildcard results/reference/sweeps/shared.*.json)) --out paper/figures/shared.pdf paper/figures/shared.png
-	$(RUN)/python code/steps/draw_worlds.py --worlds results/reference/worlds/worlds.json --priors results/reference/worlds/priors.json --locomo results/reference/worlds/locomo.json --out paper/figures/worlds.pdf paper/figures/worlds.png
-	$(RUN)/python code/steps/make_matrix_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/matrix.tex
-	$(RUN)/python code/steps/make_choice_table.py --ledger $(LEDGER) --base $(BASE) --out paper/tables/choice.tex
-	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex
-	$(RUN)/python code/steps/check_claims.py --ledger $(LEDGER) --out $(CLAIMS) --table paper/tables/claims.tex
-	$(RUN)/python code/steps/write_findings.py --ledger $(LEDGER) --claims $(CLAIMS) --base $(BASE)
-	$(RUN)/python code/steps/write_captions.py --ledger $(LEDGER) --base $(BASE) --studies $(STUDIES) --out paper/captions
-	$(RUN)/python code/steps/make_explorer.py --config config/laptop.yaml --ledger $(LEDGER) --claims $(CLAIMS) \
-	  --matrix $(foreach part,facts dialogue rows,results/reference/matrix/answers.$(BASE).$(part).jsonl.gz) \
-	  --recalls $(foreach part,facts dialogue,results/reference/matrix/recalls.$(part).jsonl.gz) \
-	  --layered $(sort $(wildcard results/reference/layered/answers.$(BASE).*.jsonl.gz)) \
-	  --locomo results/reference/locomo/answers.$(BASE).jsonl.gz $(sort $(wildcard results/reference/locomo/rows.*.jsonl.gz)) \
-	  --verdicts results/reference/locomo/verdicts.$(BASE).jsonl.gz --out paper/explorer.html
+	$(RUN)/python code/steps/redraw.py --base $(BASE)
 
 report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, explorer, rules and their times, in one file
 	$(RUN)/snakemake --config profile=$(PROFILE) --report results/$(PROFILE)/report.html

@@ -1,7 +1,5 @@
 """Every figure that `make figures` draws, drawn again somewhere else. As a program: `python tests/drawing.py FOLDER`."""
 
-import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +11,8 @@ from steps_path import load_step
 
 
 def commands() -> list[list[str]]:
-    """The arguments of every drawing step in the recipe of `make figures`: [name of the script, arguments …]."""
-    recipe = subprocess.run(
-        ["make", "-n", "-o", ".venv/installed", "figures"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    said = re.sub(r"\S*python code/steps/draw_", "echo DRAW draw_", recipe)
-    drawing = "\n".join(line for line in re.sub(r"\\\n", " ", said).splitlines() if "DRAW" in line)
-    told = subprocess.run(["bash", "-c", drawing], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [line.removeprefix("DRAW ").split() for line in told.splitlines()]
+    """The arguments of every drawing step of `make figures`: [name of the script, arguments …]."""
+    return [made for made in load_step("redraw").commands("smollm2-135m") if made[0].startswith("draw_")]
 
 
 def draw_all(folder: Path, look: Callable[[str, object], None] | None = None, backwards: bool = False) -> dict[str, bytes]:

@@ -35,12 +35,17 @@ def data_hash(script: Path) -> str:
 def authored_files(script: Path) -> list[Path]:
     """Files below data/ that `script` and its modules name; a folder, or a name that is put together, stands for all of it."""
     found: set[Path] = set()
-    for path in [script, *map(module_file, reachable_modules(script))]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.BinOp) and (parts := _parts_below_data(node)):
-                named = DATA.joinpath(*parts)
-                found |= {named} if named.is_file() else {one for one in named.rglob("*") if one.is_file()}
+    for parts in {parts for path in [script, *map(module_file, reachable_modules(script))] for parts in _named_in(path)}:
+        named = DATA.joinpath(*parts)
+        found |= {named} if named.is_file() else {one for one in named.rglob("*") if one.is_file()}
     return sorted(one for one in found if one.suffix == ".json" and GENERATED not in one.parents)
+
+
+@cache
+def _named_in(path: Path) -> frozenset[tuple[str, ...]]:
+    """What one module names below data/, each as the parts of a path."""
+    nodes = (node for node in ast.walk(_tree(path)) if isinstance(node, ast.BinOp))
+    return frozenset(tuple(parts) for node in nodes if (parts := _parts_below_data(node)))
 
 
 def _parts_below_data(node: ast.BinOp) -> list[str]:
@@ -71,7 +76,7 @@ def reachable_modules(script: Path) -> set[str]:
 def direct_imports(script: Path) -> frozenset[str]:
     """Dotted names of the loci modules that one file imports, wherever in the file the import stands."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(script)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -88,11 +93,17 @@ def module_file(name: str) -> Path:
 
 @cache
 def _essence(path: Path) -> str:
-    """The syntax tree as text, docstrings removed; comments and layout are not in a tree to begin with."""
+    """The syntax tree as text."""
+    return ast.dump(_tree(path))
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """The syntax tree, docstrings removed; comments and layout are not in a tree to begin with."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
                 node.body = node.body[1:]
-    return ast.dump(tree)
+    return tree
