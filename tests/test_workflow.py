@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from loci.codehash import authored_files, data_hash, direct_imports, module_file
 from loci.config import load_config, load_profile, profiles
 from loci.errors import UserError
 from loci.paths import CONFIG, ROOT
+from loci.workflow import default_jobs
 
 LAYERS = ("steps", "serve", "bench", "memories", "models", "worlds", "base")
 MICRO = {
@@ -264,3 +266,17 @@ def test_bad_input_to_a_step_is_one_line_and_status_2(copy, tmp_path):
         lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
         assert done.returncode == 2 and len(lines) == 1 and message in lines[0], (command, done.stderr)
         assert "Traceback" not in done.stderr and not out.exists()
+
+
+def test_the_log_and_the_benchmark_of_every_rule_share_a_name():
+    """The jobs of the default run are told by their logs, and their costs by their benchmark files."""
+    rules = "\n".join(path.read_text("utf-8") for path in [*sorted((ROOT / "rules").glob("*.smk")), ROOT / "Snakefile"])
+    logs = re.findall(r'log:\s+f?"logs/\{PROFILE\}/(.+)log",', rules)
+    benchmarks = re.findall(r'benchmark:\s+f?"\{OUT\}/benchmarks/(.+)tsv"', rules)
+    assert logs == benchmarks and len(logs) > 80
+
+
+def test_the_default_run_is_what_snakemake_would_do():
+    jobs = default_jobs("smoke")
+    assert {"score_matrix", "write_rows.tiny.s1", "draw_matrix"} <= jobs
+    assert not jobs & {"read_distilled", "sweep_rows", "row_write", "train_windowed.pooled.s0"}

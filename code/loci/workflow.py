@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from loci.errors import UserError
@@ -77,6 +79,17 @@ def plan(folder: Path, profile: str, *targets: str) -> list[Planned]:
             jobs.append(Planned(step.group(1) if step else command.split()[0], command, line.removeprefix("Reason: ")))
             command = ""
     return jobs
+
+
+@cache
+def default_jobs(profile: str) -> frozenset[str]:
+    """The jobs of a default run, each by the name that its log and its benchmark file share: rule, then its wildcards."""
+    with tempfile.TemporaryDirectory() as folder:
+        link_project(Path(folder))
+        done = snakemake(Path(folder), profile, "--dry-run", "--forceall", "--printshellcmds")
+    if done.returncode:
+        raise UserError(f"profile {profile}", last_line(done), "mend what it names")
+    return frozenset(re.findall(rf"> logs/{profile}/(\S+)\.log 2>&1", done.stdout + done.stderr))
 
 
 def link_project(folder: Path) -> None:

@@ -8,62 +8,21 @@ import argparse
 import gzip
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from loci.bench.ledger import collect, write_ledger
-from loci.config import load_profile
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
+from loci.workflow import default_jobs
 
 _RESULT_FOLDERS = (
     "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem",
     "inside", "serve", "bench", "sweeps",
 )  # fmt: skip
 _WITHHELD = ("oracle_rows",)
-_NOT_DEFAULT = (  # rules of `sweeps` and `benchmarks`
-    "sweep_rows",
-    "sweep_reader",
-    "sweep_lora",
-    "sweep_shared",
-    "choose_lines",
-    "score_windowed_more",
-    "score_windowed_seeds",
-    "make_grid_prose",
-    "sweep_capacity",
-    "sweep_locomo",
-    "score_capacity",
-    "train_side",
-    "extract_side",
-    "measure_side",
-    "train_zone",
-    "ask_zone",
-    "score_zone",
-    "extract_self",
-    "extract_locomo",
-    "measure_exam_extraction",
-    "density_large",
-    "score_density_large",
-    "train_finder",
-    "grow_layered",
-    "score_grown",
-    "share_table",
-    "mqar_live",
-    "cram_texts.k2.docs",
-    "cram_texts.published",
-    "score_mem_more",
-    "isolate_serve_more",
-    "kill_serve_more",
-    "stress_rows",
-    "choose_mention_layer",
-    "row_write",
-    "bench_pretrain",
-    "bench_products",
-    "bench_side_reader",
-    "bench_distilled",
-)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -104,29 +63,18 @@ def promote(path: Path, target: Path) -> None:
         write_bytes(target, path.read_bytes())
 
 
-def is_default(job: str) -> bool:
-    """Whether a job (rule, then its wildcards) belongs to the default run: of models that read exams only the compared ones,
-    with their first seeds."""
-    rule, *wildcards = job.split(".")
-    if rule in ("train_windowed", "ask_windowed"):
-        compared, (arm, seed) = load_profile("laptop")["windowed"]["compared"], wildcards
-        return arm in compared["arms"] and int(seed[1:]) in compared["seeds"]
-    return not {rule, job} & set(_NOT_DEFAULT)
-
-
-def rule_costs(folder: Path, known: dict[str, dict], cores: int) -> dict:
-    """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again;
-    selection and timings are not the default run. cores: that one job takes. The default run is counted in seconds of a machine
-    of two cores, both at work."""
+def rule_costs(folder: Path, known: dict[str, dict], cores: int, default: Set[str]) -> dict:
+    """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again.
+    cores: that one job takes. default: the jobs of the default run, which is counted in seconds of a machine of two cores, both
+    at work."""
     rules = dict(known)
     for path in sorted(folder.glob("*.tsv")):
         names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
         rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1), "cores": cores}
-    counted = [cost for rule, cost in rules.items() if is_default(rule)]
-    default = sum(cost["seconds"] * cost["cores"] for cost in counted) / 2
-    return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(default, 1), "rules": dict(sorted(rules.items()))}
+    seconds = sum(cost["seconds"] * cost["cores"] for rule, cost in rules.items() if rule in default) / 2
+    return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(seconds, 1), "rules": dict(sorted(rules.items()))}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -145,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     known = read_json(costs, "restore it from the repository")["rules"] if args.rule and costs.exists() else {}
     made = [read_result(path)["provenance"] for path in files if path.suffix == ".json"]
     cores = max(about.get("threads", 1) for about in made)
-    write_json(costs, rule_costs(args.source / "benchmarks", known, cores))
+    write_json(costs, rule_costs(args.source / "benchmarks", known, cores, default_jobs(args.profile)))
     print(f"{args.to}: {len(files)} files promoted, {len(entries)} numbers in its ledger; `make figures` draws from it")
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from loci.errors import run_step
 from loci.paths import REFERENCE, ROOT
 
-OF_BASE = ("recall", "matrix", "budget", "growth", "layered", "layered_growth", "firing", "density", "sharing")
+OF_BASE = ("recall", "matrix", "budget", "growth", "layered", "layered_growth", "firing", "density", "sharing", "mem")
 OF_LEDGER = ("pretrain", "capacity", "windowed", "extraction", "locomo", "judges", "distilled", "live")
 _REFERENCE = REFERENCE.relative_to(ROOT)
 _CONFIG = "config/laptop.yaml"
@@ -83,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         with contextlib.redirect_stdout(io.StringIO()) as said:  # the bar stays on its own line
             run(script, arguments)
         tqdm.write(said.getvalue().strip())
-    print(f"paper/: {len(made)} steps redrew figures, tables and numbers from {_REFERENCE} in {time.perf_counter() - started:.0f} s")
+    print(
+        f"paper/: {len(made)} steps redrew figures, tables and numbers from {_REFERENCE} in {time.perf_counter() - started:.0f} s"
+    )
 
 
 if __name__ == "__main__":

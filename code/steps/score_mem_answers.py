@@ -49,6 +49,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{args.out}: direct questions answered from the vector of the needed fact: {exact:.3f}")
 
 
-
 if __name__ == "__main__":
     run_step(main)

@@ -82,9 +82,7 @@ def definitions(source: str, ledger: Ledger, base: str, name: str) -> str:
     for form in (*FORMS, _RATIO):
         lines.append(rf"\newcommand{{\{form}}}[1]{{\ifcsname loci:{form}:#1\endcsname\csname loci:{form}:#1\endcsname\else")
         lines.append(r"  \errmessage{This number is not in numbers.tex: run make paper}\fi}")
-    lines += [
-        rf"\expandafter\gdef\csname loci:{form}:{key}\endcsname{{{text}}}" for (form, key), text in sorted(found.items())
-    ]
+    lines += [rf"\expandafter\gdef\csname loci:{form}:{key}\endcsname{{{text}}}" for (form, key), text in sorted(found.items())]
     return "\n".join(lines) + "\n"
 
 
