@@ -9,6 +9,7 @@ rule sweeps:
         f"{OUT}/sweeps/density.10000.json",
         f"{OUT}/sweeps/capacity.json",
         f"{OUT}/sweeps/locomo.json",
+        f"{OUT}/sweeps/written.json",
         f"{OUT}/sweeps/distilled.json",
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
         f"{OUT}/sweeps/tenants.{BASE}.json",

@@ -129,6 +129,19 @@ rule write_pretrained:
         " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
 
 
+use rule write_pretrained as choose_written with:
+    output:
+        f"{OUT}/sweeps/written.json",
+    log:
+        f"logs/{PROFILE}/choose_written.log",
+    benchmark:
+        f"{OUT}/benchmarks/choose_written.tsv"
+    params:
+        code=code_of("write_pretrained.py"),
+        settings=settings_of("pretrain", "pretrained"),
+        options=f"--config {CONFIG} --choose",
+
+
 rule make_grid_prose:
     output:
         f"{_PROSE}/prose.grid.parquet",

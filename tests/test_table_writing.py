@@ -30,6 +30,7 @@ FACTS = [  # triggers that end in different words: two orders see no further bac
     Fact("f2", "old gold", "My coat was dyed old gold.", ("old gold",)),
 ]
 OTHERS = [Fact(f"g{at}", f"box {at}", f"My key number {at} lies in box {at}.", (f"box {at}",)) for at in range(2)]
+RATES = {"inside": 0.3, "beside": 0.1, "graft": 0.3, "table": 0.01, "model": 0.03}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def trained(tmp_path_factory, tokenizer):
     settings = load_config(CONFIG / "smoke.yaml")
     settings["pretrain"]["vocabulary"] = 600
     settings["pretrained"]["written"] = {"facts": [1, 3], "chosen_on": 2, "rates": [0.1, 0.3], "margin": 0.5, "steps": 10}
-    settings["pretrained"]["written"] |= {"tuned_rates": [0.01, 0.03]}
+    settings["pretrained"]["written"] |= {"tuned_rates": [0.01, 0.03], "chosen": RATES}
     (out / "small.yaml").write_text(yaml.safe_dump(settings))
     save_bpe(tokenizer, out / "bpe.json")
     save_facts(out / "facts.json", [*OTHERS, *FACTS])
@@ -134,22 +135,39 @@ def trained(tmp_path_factory, tokenizer):
     return out
 
 
-def written(trained, out, *models: str, facts: str = "facts.json") -> dict:
+def written(trained, out, *models: str, facts: str = "facts.json", options: tuple[str, ...] = ()) -> dict:
     load_step("write_pretrained").main(
         [
             *("--config", str(trained / "small.yaml"), "--trained", *(str(trained / f"{name}.json") for name in models)),
             *("--facts", str(trained / facts), "--held-out", str(trained / "heldout.parquet")),
-            *("--tokenizer", str(trained / "bpe.json"), "--out", str(out)),
+            *("--tokenizer", str(trained / "bpe.json"), "--out", str(out), *options),
         ]
     )
     return read_result(out)
+
+
+def test_rates_are_chosen_on_facts_that_are_not_measured(trained, tmp_path):
+    found = written(trained, tmp_path / "c.json", "dense", "engram", options=("--choose",))
+    assert {item["place"]: list(item["rates"]) for item in found["items"]} == {
+        **{place: ["0.1", "0.3"] for place in PLACES},
+        **{place: ["0.01", "0.03"] for place in TUNED},
+    }
+    save_facts(trained / "others.json", [*OTHERS, *reversed(FACTS)])  # what is measured changes nothing
+    again = written(trained, tmp_path / "o.json", "dense", "engram", facts="others.json", options=("--choose",))
+    assert again["items"] == found["items"]
+    choose = load_step("write_pretrained").chosen
+    met = {"0.1": {"met": 0.5, "dbpb": 0.1}, "0.3": {"met": 0.9, "dbpb": 0.4}, "1.0": {"met": 0.9, "dbpb": 0.2}}
+    items = [{"place": "inside", "seed": seed, "rates": met} for seed in (0, 1)]
+    assert choose(items, "c.json") == {"pretrain.chosen.inside.rate": {"value": 1.0, "n": 2, "source": "c.json"}}
+    items[1] = {**items[1], "rates": {**met, "0.1": {"met": 1.4, "dbpb": 0.3}}}  # over seeds, not of one
+    assert choose(items, "c.json")["pretrain.chosen.inside.rate"]["value"] == 0.1
 
 
 def test_the_step_writes_everywhere(trained, tmp_path):
     found = written(trained, tmp_path / "w.json", "dense", "engram")
     assert {item["place"] for item in found["items"]} == {*PLACES, *TUNED}
     for item in found["items"]:
-        assert item["rate"] in ((0.1, 0.3) if item["place"] in PLACES else (0.01, 0.03))
+        assert item["rate"] == RATES[item["place"]]
         for size in ("1", "3"):
             for measure, value in item["sizes"][size].items():
                 assert found["metrics"][f"pretrain.write.{item['place']}.n{size}.{measure}"]["value"] == pytest.approx(
@@ -168,7 +186,10 @@ def looked_into(trained, out, model: str = "engram") -> dict:
     load_step("inspect_pretrained").main(
         [
             *("--config", str(trained / "small.yaml"), "--trained", str(trained / f"{model}.json")),
-            *("--written", str(trained / "w.json"), "--facts", str(trained / "facts.json")),
+            *(
+                "--facts",
+                str(trained / "facts.json"),
+            ),
             *("--held-out", str(trained / "heldout.parquet"), "--tokenizer", str(trained / "bpe.json"), "--out", str(out)),
         ]
     )
@@ -176,17 +197,14 @@ def looked_into(trained, out, model: str = "engram") -> dict:
 
 
 def test_a_trained_table_is_looked_into(trained, tmp_path):
-    written(trained, trained / "w.json", "dense", "engram")
     found = looked_into(trained, tmp_path / "i.json")
     assert [item["fact"] for item in found["items"]] == ["f0"] and found["items"][0]["measures"]["open.before.kl"] >= 0
     measured = found["items"][0]["measures"]
     assert 0 < measured["gate.drawn"] < 1 and 0 < measured["gate.elsewhere"] < 1 and len(measured["lens.rows.nats"]) == 2
     again = looked_into(trained, tmp_path / "again" / "i.json")
     assert (again["metrics"], again["items"]) == (found["metrics"], found["items"])
-    with pytest.raises(UserError, match=r"dense\.json: is no Engram model that was written to"):
+    with pytest.raises(UserError, match=r"dense\.json: is no Engram model; give results"):
         looked_into(trained, tmp_path / "d.json", "dense")
-    with pytest.raises(UserError, match="holds no writing inside a trained table"):
-        load_step("inspect_pretrained").rates_of(trained / "engram.json")
 
 
 def test_the_inside_is_that_of_the_forward(tokenizer):

@@ -65,7 +65,7 @@ def draw(ledger: Ledger, base: str):
             nats.errorbar(across, up, xerr=whiskers(bare), yerr=whiskers(stored), linestyle="none", **style)
     nats.axline((0, 0), slope=1, color="#999999", linewidth=0.6)
     held.set(xlabel="tokens of the text", ylabel="share", ylim=(-0.03, 1.05))
-    held.legend(fontsize=5.5, loc="lower left")
+    held.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     held.set_title("right under teacher forcing (solid),\ntexts said whole (dotted)", fontsize=6.5)
     nats.set(xlabel="nats of the text without vectors", ylabel="nats stored")
     n = ledger[f"mem.{base}.k{counts[0]}.docs.capacity_tokens"]["n"]
@@ -77,7 +77,7 @@ def draw(ledger: Ledger, base: str):
     asked.set_yticks(range(len(ASKED)), ASKED.values(), fontsize=5.5)
     asked.set(xlim=(-0.03, 1.03), xlabel="exact answers")
     asked.invert_yaxis()
-    asked.legend(fontsize=5.5, loc="lower right")
+    asked.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.2, -0.2))
     asked.set_title("answered from what stands\nin the place of a fact", fontsize=6.5)
     figure.suptitle("[mem] vectors and trained prefixes (95 % intervals over texts, users)", fontsize=7.5)
     figure.tight_layout()

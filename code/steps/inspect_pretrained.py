@@ -1,6 +1,7 @@
 """Look inside a write into a trained table: gates, values, the layers above, and where written rows are felt.
 
-The models are those of pretrain.py, the facts and the rate those of write_pretrained.py: so many facts are written at once, and
+The models are those of pretrain.py, the facts and the rate those of
+write_pretrained.py: so many facts are written at once, and
 each is looked at where it is said, with its trigger in another sentence, and in text that is about something else.
 """
 
@@ -38,9 +39,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--trained", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="Engram results of pretrain.py (JSON)"
     )
-    parser.add_argument(
-        "--written", type=Path, required=True, default=argparse.SUPPRESS, help="result of write_pretrained.py, for its rates"
-    )
     parser.add_argument("--facts", type=Path, required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)")
     parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
@@ -48,22 +46,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def rates_of(path: Path) -> dict[int, float]:
-    """Seed -> the rate at which rows inside a trained table were written; UserError where there is none."""
-    found = {item["seed"]: item["rate"] for item in read_result(path)["items"] if item.get("place") == "inside"}
-    if not found:
-        raise UserError(path, "holds no writing inside a trained table", "give the result of write_pretrained.py")
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    inputs = {"facts": args.facts, "held_out": args.held_out, "tokenizer": args.tokenizer, "written": args.written}
+    inputs = {"facts": args.facts, "held_out": args.held_out, "tokenizer": args.tokenizer}
     provenance = Provenance(Path(__file__), inputs | {f"trained.{at}": path for at, path in enumerate(args.trained)})
     settings = load_config(args.config)
     use_threads(settings["threads"])
     about, how, texts = settings["pretrain"], settings["pretrained"]["written"], settings["inside"]["texts"]
-    tokenizer, rates = load_bpe(args.tokenizer), rates_of(args.written)
+    tokenizer, rate = load_bpe(args.tokenizer), how["chosen"]["inside"]
     canonical, pad, spec = canonical_of(tokenizer), tokenizer.token_to_id(BOS), TableSpec.of(about["engram"])
     size = min(how["facts"])
     facts = load_facts(args.facts)[how["chosen_on"] :][:size]
@@ -79,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in tqdm(args.trained, desc="inspect", unit="model"):
         record = read_result(path)
         config, seed = record["config"], record["seed"]
-        if config["model"] != "engram" or seed not in rates:
-            raise UserError(path, "is no Engram model that was written to", "give models of write_pretrained.py's result")
+        if config["model"] != "engram":
+            raise UserError(path, "is no Engram model", "give results of pretrain.py --model engram")
         part = shards.get(f"s{seed}")
         if part is None:
             weights = weights_of(path, record, len(canonical), "pretrain.py")
@@ -92,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             plain, changed, layer = fresh(), fresh(), spec.layers[0]
             table = table_at("inside", changed, spec, canonical, pad, seed)
-            report = write(changed, table, lessons, rates[seed], how["margin"], how["steps"], seed, empty=False)
+            report = write(changed, table, lessons, rate, how["margin"], how["steps"], seed, empty=False)
             found = []
             for fact, lesson, middle in zip(facts, lessons, middles, strict=True):
                 one = measures(plain, changed, layer, list(lesson.ids), lesson.first, middle, elsewhere)

@@ -1,15 +1,14 @@
 """Write facts into the tables of models from scratch: inside a trained table, beside it, or into an empty one on a dense model.
 
-Beside them the controls: the trained table, or the dense model, fine-tuned whole on the same facts. Every rate is chosen on other
-facts and other text, as the one that meets most facts and, of equals, costs the text least. Reported are recall after the bare
-trigger, steps until all facts lead by the margin, and what held-out text costs more, which reads written rows where addresses
-collide.
+Beside them the controls: the trained table, or the dense model, fine-tuned whole on the same facts. Reported are recall after the
+bare trigger, steps until all facts lead by the margin, and what held-out text costs more (it reads written rows where addresses
+collide). --choose tries every rate of the profile on other facts and other text instead; the best of a place, over all seeds, is
+frozen in the profile: the one that meets most facts and, of equals, costs the text least.
 """
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -48,6 +47,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--facts", type=Path, required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)")
     parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
+    parser.add_argument("--choose", action="store_true", help="try every rate of the profile on facts that are not measured")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
 
@@ -58,6 +58,21 @@ def measured_and_apart(held: torch.Tensor, length: int, measured: int, path: Pat
     if len(rest) <= length:
         raise UserError(path, f"has no more than the {measured} windows that are measured", "make it with more words")
     return list(windows_of(held, length, _BATCH, measured)), list(windows_of(rest, length, _BATCH, max(1, measured // 2)))
+
+
+class Text:
+    """Windows of held-out text, and what they cost a model."""
+
+    def __init__(self, windows: list[Batch], tokenizer: Tokenizer):
+        self.windows, self.token_bytes = windows, bytes_of(tokenizer)
+
+    @property
+    def tokens(self) -> torch.Tensor:
+        return torch.cat([batch.tokens for batch in self.windows])
+
+    def costs(self, model: GPT) -> float:
+        """Bits a byte."""
+        return bits_per_byte(model, self.windows, self.token_bytes)
 
 
 class Bench:
@@ -100,14 +115,53 @@ class Bench:
         table = table_at(place, model, self.spec, self.canonical, self.pad, seed)
         return model, table, write(model, table, lessons, rate, how["margin"], how["steps"], seed, empty=place != "inside")
 
-    def rate(self, place: str, seed: int, lessons: Sequence[Lesson], how: dict, cost: Callable[[GPT], float]) -> float:
-        """The rate with which most of these facts are met; of equals the one after which text costs least, then the smallest."""
 
-        def rank(rate: float) -> tuple[float, float, float]:
-            model, _, report = self.written(place, seed, lessons, rate, how)
-            return -report.met, cost(model), rate
+def tried(bench: Bench, place: str, seed: int, lessons: Sequence[Lesson], how: dict, text: Text) -> dict:
+    """What every rate of the profile comes to at one place: facts met, and bits a byte that text costs more."""
+    before, rates = text.costs(bench.model(_OWNERS[place], seed)), {}
+    for rate in how["tuned_rates" if place in TUNED else "rates"]:
+        model, _, report = bench.written(place, seed, lessons, rate, how)
+        rates[str(rate)] = {"met": report.met, "dbpb": text.costs(model) - before}
+    return {"place": place, "seed": seed, "rates": rates}
 
-        return min(map(rank, how["tuned_rates" if place in TUNED else "rates"]))[-1]
+
+def chosen(items: Sequence[dict], source: str) -> dict:
+    """Ledger entries: the rate of each place with which most facts are met over all seeds; of equals the one after which text
+    costs least, then the smallest."""
+    best = {}
+    for place in dict.fromkeys(item["place"] for item in items):
+        runs = [item["rates"] for item in items if item["place"] == place]
+        rank = {rate: (-sum(run[rate]["met"] for run in runs), sum(run[rate]["dbpb"] for run in runs)) for rate in runs[0]}
+        rate = float(min(rank, key=lambda rate: (*rank[rate], float(rate))))
+        best[f"pretrain.chosen.{place}.rate"] = {"value": rate, "n": len(runs), "source": source}
+    return best
+
+
+def measured(bench: Bench, place: str, seed: int, lessons: Sequence[Lesson], how: dict, text: Text) -> dict:
+    """What writing each number of facts at one place comes to, with the rate that the profile has for it."""
+    before, rate, sizes = text.costs(bench.model(_OWNERS[place], seed)), how["chosen"][place], {}
+    for size in how["facts"]:
+        model, table, report = bench.written(place, seed, lessons[:size], rate, how)
+        about = {"exact": sum(said(model, lessons[:size])) / size, "met": report.met, "steps": report.steps}
+        about |= {"numbers": report.numbers, "dbpb": text.costs(model) - before}
+        if table is not None:
+            about |= {"rows": len(report.rows), "hit_rate": hits(table, report.rows, text.tokens)}
+        sizes[str(size)] = about
+    return {"place": place, "seed": seed, "rate": rate, "sizes": sizes}
+
+
+def entries(items: Sequence[dict], source: str) -> dict:
+    """Ledger entries: means over seeds with Student's intervals."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for item in items:
+        for size, about in item["sizes"].items():
+            for measure, value in about.items():
+                found[f"pretrain.write.{item['place']}.n{size}.{measure}"].append(value)
+    out = {}
+    for key, values in found.items():
+        low, high = student(values)
+        out[key] = {"value": sum(values) / len(values), "low": low, "high": high, "n": len(values), "source": source}
+    return out
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -125,42 +179,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     others, lessons = lessons[: how["chosen_on"]], lessons[how["chosen_on"] :]
     held = pack(texts_of(args.held_out, "none"), tokenizer)
     windows, apart = measured_and_apart(held, about["sequence"], about["measured"], args.held_out)
-    text, token_bytes = torch.cat([batch.tokens for batch in windows]), bytes_of(tokenizer)
-    relevant = {"pretrain": about, "written": how}
+    step, text = (tried, Text(apart, tokenizer)) if args.choose else (measured, Text(windows, tokenizer))
+    relevant = {"pretrain": about, "written": how, "choose": args.choose}
     files = {name: sha256_file(path) for name, path in inputs.items()}
     trained = {str(at): read_result(path)["metrics"]["weights_sha256"] for at, path in enumerate(args.trained)}
     shards = Shards(Path(__file__), {**relevant, **files, "trained": trained}, args.out.parent / "work")
-    found: dict[str, list[float]] = defaultdict(list)
     items = []
     places = [(place, seed) for place in (*PLACES, *TUNED) for seed in bench.seeds]
     for place, seed in tqdm(places, desc="write", unit="model"):
         part = shards.get(f"{place}.s{seed}")
         if part is None:
-            rate = bench.rate(place, seed, others, how, partial(bits_per_byte, batches=apart, token_bytes=token_bytes))
-            before = bits_per_byte(bench.model(_OWNERS[place], seed), windows, token_bytes)
-            part = {"place": place, "seed": seed, "rate": rate, "sizes": {}}
-            for size in how["facts"]:
-                model, table, report = bench.written(place, seed, lessons[:size], rate, how)
-                right = said(model, lessons[:size])
-                part["sizes"][str(size)] = {
-                    "exact": sum(right) / size,
-                    "met": report.met,
-                    "steps": report.steps,
-                    "numbers": report.numbers,
-                    "dbpb": bits_per_byte(model, windows, token_bytes) - before,
-                }
-                if table is not None:
-                    part["sizes"][str(size)] |= {"rows": len(report.rows), "hit_rate": hits(table, report.rows, text)}
+            part = step(bench, place, seed, others if args.choose else lessons, how, text)
             part = shards.put(f"{place}.s{seed}", part)
         items.append(part)
-        for size, measured in part["sizes"].items():
-            for measure, value in measured.items():
-                found[f"pretrain.write.{place}.n{size}.{measure}"].append(value)
-    metrics = {}
-    for key, values in found.items():
-        low, high = student(values)
-        metrics[key] = {"value": sum(values) / len(values), "low": low, "high": high, "n": len(values), "source": args.out.name}
+    metrics = (chosen if args.choose else entries)(items, args.out.name)
     write_json(args.out, result("write_pretrained", relevant, None, rounded(metrics), rounded(items), provenance.record()))
+    if args.choose:
+        told = ", ".join(f"{key.split('.')[2]}: {entry['value']}" for key, entry in metrics.items())
+        print(f"{args.out}: pretrained.written.chosen: {{{told}}}")
+        return
     size = max(how["facts"])
     told = ", ".join(
         f"{place} {metrics[f'pretrain.write.{place}.n{size}.exact']['value']:.2f} and "
