@@ -27,6 +27,7 @@ rule sweeps:
         f"{OUT}/sweeps/isolate_serve.10000.json",
         f"{OUT}/sweeps/kill_serve.100.json",
         f"{OUT}/sweeps/mentions.{BASE}.json",
+        f"{OUT}/sweeps/moved.{BASE}.json",
 
 
 rule benchmarks:

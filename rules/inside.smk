@@ -147,3 +147,17 @@ rule move_rows:
         "python code/steps/move_rows.py {params.options} --users {input.users} --out {output}"
     shell:
         "python code/steps/move_rows.py {params.options} --users {input.users} --out {output} > {log} 2>&1"
+
+
+use rule move_rows as choose_tuning with:
+    output:
+        f"{OUT}/sweeps/moved.{BASE}.json",
+    log:
+        f"logs/{PROFILE}/choose_tuning.log",
+    benchmark:
+        f"{OUT}/benchmarks/choose_tuning.tsv"
+    params:
+        code=code_of("move_rows.py"),
+        settings=settings_of("base", "people", "engram", "write", "side_effects"),
+        inside=inside_of("texts", "adapter", "depths", "moved"),
+        options=f"--config {CONFIG} --choose",

@@ -8,7 +8,19 @@ import pytest
 import yaml
 from steps_path import load_step
 
-from loci.bench.claims import HOLDS, UNTESTABLE, changes, check, claims_block, judge, load_claims, number, typed_numbers
+from loci.bench.claims import (
+    FAILS,
+    HOLDS,
+    UNTESTABLE,
+    changes,
+    check,
+    claims_block,
+    headlines_block,
+    judge,
+    load_claims,
+    number,
+    typed_numbers,
+)
 from loci.bench.ledger import Ledger, write_ledger
 from loci.bench.predicates import Quantity, parse
 from loci.errors import UserError
@@ -293,6 +305,16 @@ def test_the_step_writes_verdicts_and_tables_the_same_bytes_each_run(made, tmp_p
     assert r"Half \& more\_of 0.300 [0.100, 0.500]" in table
     assert table.count(r"\begin{table*}") == table.count(r"\end{table*}") == 2
     assert "| published claims | 1 | 0 | 0 | 0 |" in claims_block(record["claims"])
+
+
+def test_headlines_open_the_readme_and_say_when_they_do_not_hold():
+    told = [
+        {"sentence": "Kept.", "status": HOLDS, "outcome": HOLDS, "headline": True},
+        {"sentence": "Passed over.", "status": HOLDS, "outcome": HOLDS, "headline": False},
+        {"sentence": "Lost.", "status": FAILS, "outcome": "refuted", "headline": True},
+        {"sentence": "Unmeasured.", "status": UNTESTABLE, "outcome": None, "headline": True},
+    ]
+    assert headlines_block(told) == ["- Kept.", "- Lost. *refuted*", "- Unmeasured. *not testable here*"]
 
 
 def test_the_claims_of_the_paper_are_those_of_the_reference_ledger(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loci.bench.checklist import checklist_block
 from loci.bench.choice import choice_block
-from loci.bench.claims import claims_block
+from loci.bench.claims import claims_block, headlines_block
 from loci.bench.distilled_findings import distilled_block
 from loci.bench.inside_findings import inside_block
 from loci.bench.layered_findings import growth_block, layered_block
@@ -47,7 +47,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--costs", type=Path, default=REFERENCE / "rule_costs.json", help="times of the rules (JSON)")
     parser.add_argument("--base", default="smollm2-135m", help="base model whose numbers are shown")
     parser.add_argument("--checklist", type=Path, default=ROOT / "docs" / "checklist.md", help="file with the block `checklist`")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="file with `choice`, `findings` and `claims`")
+    parser.add_argument(
+        "--readme", type=Path, default=ROOT / "README.md", help="file with `short`, `choice`, `findings`, `claims`"
+    )
     parser.add_argument("--reproduce", type=Path, default=ROOT / "REPRODUCE.md", help="file with the block `costs`")
     return parser.parse_args(argv)
 
@@ -208,7 +210,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     replace_block(args.readme, "choice", choice_block(ledger, args.base))
     replace_block(args.readme, "findings", findings)
     replace_block(args.checklist, "checklist", checklist_block(sorted(args.ledger.parent.glob("*/*.json"))))
-    replace_block(args.readme, "claims", claims_block(read_json(args.claims, "run `make figures`")["claims"]))
+    judged = read_json(args.claims, "run `make figures`")["claims"]
+    replace_block(args.readme, "short", headlines_block(judged))
+    replace_block(args.readme, "claims", claims_block(judged))
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
     print(f"{args.readme}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
 

@@ -44,6 +44,7 @@ _SCHEMA = {
                     "sentence": _TEXT,
                     "source": _TEXT,
                     "profile": _TEXT,
+                    "headline": {"const": True},
                     "published": {
                         "type": "object",
                         "required": ["says"],
@@ -171,6 +172,7 @@ def judge(claim: Claim, ledger: Ledger) -> dict:
         "published": record.get("published"),
         "predicate": record.get("predicate"),
         "keys": claim.keys,
+        "headline": record.get("headline", False),
     }
     if typed := typed_numbers(claim):
         raise UserError(f"{claim.where}: sentence", f"holds a typed number ({typed[0]})", "put a place such as {ours} there")
@@ -285,6 +287,15 @@ def measured(judged: dict) -> str:
     found = Quantity(judged["value"], *ends, judged["n"])
     shown = spread(found) if found.has_interval else number(found.value)
     return f"{shown} (n = {found.n:,})" if found.n else shown
+
+
+def headlines_block(judged: list[dict]) -> list[str]:
+    """The claims that a reader should know first, for README.md; one that does not hold says so."""
+    return [
+        f"- {one['sentence']}" + ("" if one["status"] == HOLDS else f" *{one['outcome'] or one['status']}*")
+        for one in judged
+        if one["headline"]
+    ]
 
 
 def claims_block(judged: list[dict]) -> list[str]:

@@ -164,9 +164,10 @@ def long(bench: Bench, facts: list[Fact], number: int, seed: int) -> list[dict]:
     return out
 
 
-def tuned(bench: Bench, facts: list[Fact], seed: int) -> list[dict]:
-    """Rows, rows with their projections, all weights: what each says, and what each does to unrelated text."""
-    margin, rates, encoded = bench.settings["write"]["margin"], bench.how["rates"], bench.encoded(facts)
+def tuned(bench: Bench, facts: list[Fact], seed: int, rates: dict[str, float]) -> list[dict]:
+    """Rows, rows with their projections, all weights: what each says, and what each does to unrelated text. rates: of `table`
+    and `model`."""
+    margin, encoded = bench.settings["write"]["margin"], bench.encoded(facts)
     limit, count = bench.settings["side_effects"]["max_tokens"], bench.settings["inside"]["texts"]
     texts = [
         bench.tokenizer(text).input_ids[:limit]
