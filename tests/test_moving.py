@@ -127,6 +127,31 @@ def test_a_killed_step_goes_on_and_ends_the_same(tiny_root, tmp_path, monkeypatc
     assert wanted <= names
 
 
+def test_rates_of_tuning_are_chosen_on_development_users(tiny_root, tmp_path):
+    users = build_users(8, 0, dev=4)
+    save_users(tmp_path / "people.json", users)
+    step, out = load_step("move_rows"), tmp_path / "c.json"
+    options = ["--config", str(CONFIG / "smoke.yaml"), "--users", str(tmp_path / "people.json"), "--choose"]
+    step.main([*options, "--model", str(tiny_root / "tiny"), "--out", str(out)])
+    found = read_result(out)
+    assert {item["uid"] for item in found["items"]} == {next(user.uid for user in users if user.split == "dev")}
+    assert found["metrics"]["inside.chosen.model.rate"]["value"] == settings()["inside"]["moved"]["tried"][0]["model"]
+
+    def item(rate: float, said: float, moved: float) -> dict:
+        measures = {
+            f"{part}.{name}": value
+            for part in ("model", "table")
+            for name, value in (("bare.says", said), ("unrelated.kl", moved))
+        }
+        return {"uid": "u", "rates": {"model": rate, "table": 10 * rate}, "measures": measures}
+
+    best = step.best_rates([item(0.1, 0.5, 0.0), item(0.2, 1.0, 0.3), item(0.4, 1.0, 0.2), item(0.8, 1.0, 0.9)], "c.json")
+    assert {key: entry["value"] for key, entry in best.items()} == {
+        "inside.chosen.model.rate": 0.4,
+        "inside.chosen.table.rate": 4.0,
+    }
+
+
 @pytest.fixture
 def ledger(tmp_path):
     """Every key that the figure and the findings ask for, by hand."""
