@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from drawing import commands, draw_all
 
-from loci.bench.style import PAGE_WIDTH, SMALLEST, alike_in_grey, lightness, plt, smallest_text
+from loci.bench.style import PAGE_WIDTH, SMALLEST, alike_in_grey, lightness, off_the_page, plt, smallest_text
 from loci.paths import PAPER, ROOT
 
 
@@ -21,6 +21,7 @@ def drawn(tmp_path_factory) -> tuple[dict[str, bytes], dict[str, dict]]:
         seen[name] = {
             "width": figure.get_figwidth(),
             "smallest": smallest_text(figure),
+            "beyond": off_the_page(figure),
             "alike": [pair for axes in figure.axes for pair in alike_in_grey(axes)],
         }
 
@@ -46,6 +47,7 @@ def test_figures_are_the_committed_bytes_and_the_same_in_every_process(drawn, tm
 def test_figures_fit_the_page_and_can_be_read(drawn):
     assert {name: one["width"] for name, one in drawn[1].items() if one["width"] > PAGE_WIDTH} == {}
     assert {name: one["smallest"] for name, one in drawn[1].items() if one["smallest"] < SMALLEST} == {}
+    assert {name: one["beyond"] for name, one in drawn[1].items() if one["beyond"] > 0.01} == {}
 
 
 def test_series_are_told_apart_in_grey(drawn):
@@ -90,4 +92,13 @@ def test_superscripts_count_as_small_as_they_are():
     axes.set_axis_off()
     axes.text(0, 0, "$10^{2}$", fontsize=8)
     assert smallest_text(figure) == pytest.approx(5.6)
+    plt.close("all")
+
+
+def test_what_stands_beyond_the_page_is_found():
+    figure, axes = plt.subplots(figsize=(2, 1))
+    axes.set_axis_off()
+    assert off_the_page(figure) == 0
+    figure.text(1.1, 0.5, "cut")
+    assert off_the_page(figure) > 0.2
     plt.close("all")

@@ -56,7 +56,7 @@ def draw(ledger: Ledger, base: str):
     for axes in panels[-1]:
         axes.set_xlabel("Tokens that the memory adds to a question (log scale)")
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=5, fontsize=6.5)
+    figure.legend(handles, labels, loc="lower center", ncols=4, fontsize=6.5)
     figure.tight_layout(rect=(0, 0.09, 1, 1))
     return figure
 

@@ -55,6 +55,7 @@ def draw(ledger: Ledger, base: str):
             if not lengths:
                 continue  # of more vectors documentation alone
             style = {"color": colour, "marker": marker, "markersize": 3, "elinewidth": 0.6, "linewidth": 0.8}
+            style["markerfacecolor"] = "none" if kind == "random" else colour  # kinds are told apart in grey too
             for measure, line in (("accuracy", "-"), ("said_exact", ":")):
                 entries = [ledger[f"{about}.n{length}.{measure}"] for length in lengths]
                 label = f"{name}, K = {count}" if measure == "accuracy" else None

@@ -30,7 +30,7 @@ _LOOK = {
     "episodic": ("episodes", "#CC79A7", "P"),
     "ppr": ("triples, PageRank", "#56B4E9", "d"),
     "distilled": ("distilled text", "#009E73", "X"),
-    "reset": ("summary and the latest", "#999999", "v"),
+    "reset": ("summary and the latest", "#444444", "v"),
     "rows": ("rows, contextual joint", "#0072B2", "p"),
     "rows_joint": ("rows, joint", "#56B4E9", "s"),
     "rows_opt": ("rows, one at a time", "#009E73", "^"),
@@ -131,6 +131,12 @@ def smallest_text(figure) -> float:
     """Size in points of the smallest letter that is drawn, superscripts of formulas among them."""
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     return min(text.get_fontsize() * (_SUPERSCRIPT if "^" in text.get_text() else 1) for text in texts)
+
+
+def off_the_page(figure) -> float:
+    """Inches by which what is drawn stands beyond the page, on the side where it is most."""
+    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    return max(0.0, -drawn.x0, -drawn.y0, drawn.x1 - width, drawn.y1 - height)
 
 
 def use_style() -> None:
