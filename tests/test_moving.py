@@ -106,6 +106,18 @@ def test_the_last_of_two_domains_stands_and_salts_keep_both(tiny_root):
         assert one["shared.salted.first.says"] == one["shared.salted.second.says"] == 1 and 0 < one["shared.shared_rows"] < 1
 
 
+def test_weights_are_tuned_in_one_copy_that_comes_back_as_the_base_was(tiny_root):
+    base = load_base("tiny", tiny_root / "tiny")
+    before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
+    bench = Bench(base, settings())
+    first = bench.untuned()
+    encoded = bench.encoded([Fact("a", "Bo", "My pet answers to Bo.", ("Bo",))])
+    assert tune_model(first, encoded, 0.01, 1.0, 3)[0] > 0
+    assert not torch.equal(first.get_input_embeddings().weight, base.model.get_input_embeddings().weight)
+    second = bench.untuned()
+    assert second is first and all(torch.equal(weight, before[name]) for name, weight in second.state_dict().items())
+
+
 def test_a_killed_step_goes_on_and_ends_the_same(tiny_root, tmp_path, monkeypatch):
     save_users(tmp_path / "people.json", build_users(8, 0, dev=4))
     step, out = load_step("move_rows"), tmp_path / "killed" / "o.json"

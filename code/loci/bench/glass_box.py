@@ -245,7 +245,7 @@ def entries(items: list[dict], prefix: str, source: str) -> dict[str, dict]:
 def _is_share(key: str) -> bool:
     """Whether a measure counts cases: only then has a mean without spread an interval."""
     *_, before, last = ("", *key.split("."))
-    return (before if last.isdigit() else last).endswith(("first", "says", "met"))
+    return (before if last.isdigit() else last).endswith(("first", "says", "met", "exact", "kept"))
 
 
 def chosen_facts(facts: tuple[Fact, ...], count: int, name: str) -> list[Fact]:

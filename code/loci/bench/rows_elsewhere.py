@@ -40,12 +40,18 @@ class Bench:
 
     def __init__(self, base: Base, settings: dict):
         self.base, self.settings, self.how = base, settings, settings["inside"]["moved"]
-        self.pristine = copy.deepcopy(base.model)  # before anything is attached to it
+        # Before anything is attached: the base's own tensors by name, and the one copy whose weights may be tuned.
+        self._frozen, self._whole = base.model.state_dict(), copy.deepcopy(base.model)
         self.tokenizer, spec = base.tokenizer, EngramSpec.of(settings["engram"])
         self.slot = LoraSlot(base, LoraSpec(settings["inside"]["adapter"]["rank"], settings["inside"]["adapter"]["targets"]))
         self.further = self._trained_further()
         self.graft, self.other = (Graft(base.model, base.tokenizer, replace(spec, seed=spec.seed + at)) for at in range(2))
         self.most = settings["inside"]["depths"]["most"]
+
+    def untuned(self):
+        """The copy of the base whose weights may be tuned, as they were: always the same one, for copies are freed late."""
+        self._whole.load_state_dict(self._frozen)
+        return self._whole
 
     def _trained_further(self) -> LoraWeights:
         """An adapter that makes the base another one: a pass over texts that no fact stands in."""
@@ -179,15 +185,13 @@ def tuned(bench: Bench, facts: list[Fact], seed: int, rates: dict[str, float]) -
     own = Graft(base.model, base.tokenizer, bench.graft.spec)  # its projections are tuned
     drawn = initial_rows(rows.addresses, rows.values.shape[1], bench.settings["write"]["init_scale"], _drawn_by(seed))
     table, table_steps, table_met = tune_table(own, drawn, encoded, rates["table"], margin, bench.most)
-    whole = copy.deepcopy(bench.pristine)
+    whole = bench.untuned()
     model_steps, model_met = tune_model(whole, encoded, rates["model"], margin, bench.most)
-    readers = {
-        "rows": (probe, rows),
-        "table": (Probe(own), table),
-        "model": (Probe(Graft(whole, base.tokenizer, own.spec)), None),
-    }
+    tuned_whole = Graft(whole, base.tokenizer, own.spec)
+    readers = {"rows": (probe, rows), "table": (Probe(own), table), "model": (Probe(tuned_whole), None)}
     costs = {"rows": (steps, True), "table": (table_steps, table_met), "model": (model_steps, model_met)}
-    own.detach()
+    for graft in (own, tuned_whole):
+        graft.detach()
     out: list[dict] = [{} for _ in facts]
     plain = [probe.read(ids) for ids in texts]
     for name, (reader, made) in readers.items():
