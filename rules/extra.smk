@@ -366,7 +366,7 @@ rule row_write:
         f"logs/{PROFILE}/row_write.log",
     benchmark:
         f"{OUT}/benchmarks/row_write.tsv"
-    threads: THREADS
+    threads: workflow.cores  # alone: it measures time
     resources:
         mem_mb=4500,
     params:
@@ -386,7 +386,7 @@ rule bench_pretrain:
         f"logs/{PROFILE}/bench_pretrain.log",
     benchmark:
         f"{OUT}/benchmarks/bench_pretrain.tsv"
-    threads: THREADS
+    threads: workflow.cores  # alone: it measures time
     resources:
         mem_mb=2000,
     params:
@@ -406,7 +406,7 @@ rule bench_side_reader:
         f"logs/{PROFILE}/bench_side_reader.log",
     benchmark:
         f"{OUT}/benchmarks/bench_side_reader.tsv"
-    threads: THREADS
+    threads: workflow.cores  # alone: it measures time
     resources:
         mem_mb=1000,
     params:
@@ -428,7 +428,7 @@ rule bench_products:
         f"logs/{PROFILE}/bench_products.log",
     benchmark:
         f"{OUT}/benchmarks/bench_products.tsv"
-    threads: THREADS
+    threads: workflow.cores  # alone: it measures time
     resources:
         mem_mb=2000,
     params:
@@ -471,7 +471,7 @@ rule bench_distilled:
         f"logs/{PROFILE}/bench_distilled.log",
     benchmark:
         f"{OUT}/benchmarks/bench_distilled.tsv"
-    threads: 1
+    threads: workflow.cores  # alone: it measures time
     resources:
         mem_mb=500,
     params:

@@ -13,7 +13,7 @@ rule load_serve:
         f"logs/{PROFILE}/load_serve.log",
     benchmark:
         f"{OUT}/benchmarks/load_serve.tsv"
-    threads: THREADS
+    threads: workflow.cores  # alone: it measures time
     resources:
         mem_mb=peak_mb(6000),
         disk_mb=9000,

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from loci.bench.statistics import over_seeds
 from loci.config import load_config
 from loci.errors import run_step
@@ -74,13 +76,11 @@ def by_concurrency(bench: Bench, population: Population, serve: dict, source: st
     load, most = serve["load"], largest(serve)
     mine = [population.rows_of(user) for user in range(load["swapped"])]
     runs: dict[str, list[Measured]] = {}
-    for again in range(load["repeats"]):
-        for size in load["concurrency"]:
-            if size not in (1, most) and again >= 2:
-                continue
-            for arm, rows in (("plain", None), ("rows", mine.__getitem__)):
-                total = min(load["requests"], 8 * size)
-                runs.setdefault(f"serve.{arm}.c{size}", []).append(bench.run(size, len(mine), rows, total, again))
+    plan = [(again, size) for again in range(load["repeats"]) for size in load["concurrency"] if size in (1, most) or again < 2]
+    for again, size in tqdm(plan, desc="by requests at a time", unit="run"):
+        for arm, rows in (("plain", None), ("rows", mine.__getitem__)):
+            total = min(load["requests"], 8 * size)
+            runs.setdefault(f"serve.{arm}.c{size}", []).append(bench.run(size, len(mine), rows, total, again))
     entries = {}
     for name, found in runs.items():
         entries |= latency_entries(name, found, source)
@@ -97,7 +97,7 @@ def by_users(bench: Bench, population: Population, settings: dict, about: dict, 
     stores = {users: fill_store(folder / f"{users}.sqlite", population, users, about) for users in load["users"]}
     caches = {users: TraceCache(store.trace, about, int(serve["cache_mb"] * 1e6)) for users, store in stores.items()}
     runs: dict[int, list[Measured]] = {users: [] for users in load["users"]}
-    for again in range(load["repeats"]):
+    for again in tqdm(range(load["repeats"]), desc="by registered users", unit="run"):
         for users, cache in caches.items():
             runs[users].append(bench.run(largest(serve), users, partial(_read, cache), seed=again))
     entries = {}
@@ -122,7 +122,7 @@ def of_adapters(base, graft, population: Population, settings: dict, widths: lis
     mixed = MixedAdapters(base, load["rank"], users, _SEED)
     bench = Bench(graft, population, serve, widths, mixed.around)
     entries = {"serve.lora.bytes_per_user": over_seeds([mixed.bytes_per_user], source)}
-    for size in (1, largest(serve)):
+    for size in tqdm((1, largest(serve)), desc="mixed adapters", unit="run"):
         runs = [bench.run(size, len(users), None, min(load["requests"], 2 * size + 4), again) for again in range(2)]
         entries |= latency_entries(f"serve.lora_mixed.c{size}", runs, source)
     return entries
@@ -133,7 +133,7 @@ def of_swapping(base, graft, population: Population, settings: dict, widths: lis
     load, serve = settings["serve"]["load"], settings["serve"]
     slot, adapters = drawn_adapters(base, load["rank"], min(load["swapped"], 4))
     bench, runs = Bench(graft, population, serve, widths), []
-    for again in range(2):
+    for again in tqdm(range(2), desc="swapped adapters", unit="run"):
         spent = []
         for at in range(min(load["requests"], 8)):
             start = time.perf_counter()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+from tqdm import tqdm
 
 from loci.serve.process import ServerProcess
 
@@ -54,7 +55,7 @@ def trial(config: Path, folder: Path, model: Path, kills: int, users: int, seed:
     with server.client(token) as client:
         for one in everybody:
             client.post("/v1/users", json={"user": one.user}).raise_for_status()
-    for _ in range(kills):
+    for _ in tqdm(range(kills), desc="kill", unit="kill"):
         stop = threading.Event()
         writers = [threading.Thread(target=_write, args=(server, token, one, stop)) for one in everybody]
         for writer in writers:
