@@ -70,8 +70,8 @@ def draw(ledger: Ledger):
         raise UserError("--ledger", "holds no served requests", "run the rule load_serve")
     figure, panels = plt.subplots(1, 4, figsize=(PAGE_WIDTH, 2.4))
     draw_arms(panels[0], ledger, "requests_per_second", "-", True)
-    n = ledger["serve.rows.overhead"]["n"]
-    panels[0].set_title(f"requests a second\n(n = {n} runs)", fontsize=6)
+    runs = [ledger[f"serve.rows.c{size}.p50"]["n"] for size in ledger.parts("serve.rows.c", ".p50")]
+    panels[0].set_title(f"requests a second\n({min(runs)} to {max(runs)} runs)", fontsize=6)
     draw_arms(panels[1], ledger, "p50", "-", False)
     draw_arms(panels[1], ledger, "p99", ":", False)
     panels[1].set_title("seconds of a request\np50, dotted p99", fontsize=6)

@@ -33,6 +33,7 @@ from loci.serve.traces import TraceCache
 from loci.serve.write_load import write_seconds
 
 _SEED = 0
+_FEW = 5  # runs where no ratio is taken; two would have Student's intervals that say nothing
 _ONE = (1, *WIDTHS)  # with the width that gives one row alone other bits
 
 
@@ -76,7 +77,8 @@ def by_concurrency(bench: Bench, population: Population, serve: dict, source: st
     load, most = serve["load"], largest(serve)
     mine = [population.rows_of(user) for user in range(load["swapped"])]
     runs: dict[str, list[Measured]] = {}
-    plan = [(again, size) for again in range(load["repeats"]) for size in load["concurrency"] if size in (1, most) or again < 2]
+    every = [(again, size) for again in range(load["repeats"]) for size in load["concurrency"]]
+    plan = [(again, size) for again, size in every if size in (1, most) or again < _FEW]
     for again, size in tqdm(plan, desc="by requests at a time", unit="run"):
         for arm, rows in (("plain", None), ("rows", mine.__getitem__)):
             total = min(load["requests"], 8 * size)
@@ -121,9 +123,10 @@ def of_adapters(base, graft, population: Population, settings: dict, widths: lis
     users = [name_of(user) for user in range(load["swapped"])]
     mixed = MixedAdapters(base, load["rank"], users, _SEED)
     bench = Bench(graft, population, serve, widths, mixed.around)
+    few = min(_FEW, load["repeats"])
     entries = {"serve.lora.bytes_per_user": over_seeds([mixed.bytes_per_user], source)}
     for size in tqdm((1, largest(serve)), desc="mixed adapters", unit="run"):
-        runs = [bench.run(size, len(users), None, min(load["requests"], 2 * size + 4), again) for again in range(2)]
+        runs = [bench.run(size, len(users), None, min(load["requests"], 2 * size + 4), again) for again in range(few)]
         entries |= latency_entries(f"serve.lora_mixed.c{size}", runs, source)
     return entries
 
@@ -133,7 +136,7 @@ def of_swapping(base, graft, population: Population, settings: dict, widths: lis
     load, serve = settings["serve"]["load"], settings["serve"]
     slot, adapters = drawn_adapters(base, load["rank"], min(load["swapped"], 4))
     bench, runs = Bench(graft, population, serve, widths), []
-    for again in tqdm(range(2), desc="swapped adapters", unit="run"):
+    for again in tqdm(range(min(_FEW, load["repeats"])), desc="swapped adapters", unit="run"):
         spent = []
         for at in range(min(load["requests"], 8)):
             start = time.perf_counter()

@@ -17,8 +17,21 @@ from tqdm import tqdm
 from loci.errors import run_step
 from loci.paths import REFERENCE, ROOT
 
-OF_BASE = ("recall", "matrix", "budget", "growth", "layered", "layered_growth", "firing", "density", "sharing", "mem")
-OF_LEDGER = ("pretrain", "capacity", "windowed", "extraction", "locomo", "judges", "distilled", "live")
+OF_BASE = (
+    "recall",
+    "matrix",
+    "budget",
+    "growth",
+    "layered",
+    "layered_growth",
+    "firing",
+    "density",
+    "sharing",
+    "mem",
+    "inside",
+    "elsewhere",
+)
+OF_LEDGER = ("pretrain", "capacity", "windowed", "extraction", "locomo", "judges", "distilled", "live", "serve")
 _REFERENCE = REFERENCE.relative_to(ROOT)
 _CONFIG = "config/laptop.yaml"
 
