@@ -153,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     others = [one.bits != alone[at].bits for at, one in zip(order, together, strict=True)]
     words = [one.request.tokens != alone[at].request.tokens for at, one in zip(order, together, strict=True)]
     pad, bench = base.tokenizer.pad_token_id, 0
-    for prompt, (user, _), one in zip(ids, pairs, alone, strict=True):
+    for prompt, (user, _), one in zip(tqdm(ids, desc="bench", unit="request"), pairs, alone, strict=True):
         own = rows[user].with_values(rows[user].values.float())
         decoded = PromptBatch(graft, [prompt], pad, ends, _TOKENS).answer(RowBatch.shared(own, 1))[0]
         bench += decoded.tokens != said(one, ends)

@@ -18,18 +18,8 @@ from loci.errors import run_step
 from loci.paths import REFERENCE, ROOT
 
 OF_BASE = (
-    "recall",
-    "matrix",
-    "budget",
-    "growth",
-    "layered",
-    "layered_growth",
-    "firing",
-    "density",
-    "sharing",
-    "mem",
-    "inside",
-    "elsewhere",
+    *("recall", "matrix", "budget", "growth", "layered", "layered_growth", "firing", "density", "sharing"),
+    *("mem", "inside"),
 )
 OF_LEDGER = ("pretrain", "capacity", "windowed", "extraction", "locomo", "judges", "distilled", "live", "serve")
 _REFERENCE = REFERENCE.relative_to(ROOT)
