@@ -1,8 +1,8 @@
 """What a server that is killed while it writes has lost: nothing that it had taken, and nothing half-written is to be seen.
 
 Writers tell facts one after the other and keep what was acknowledged. The server is killed at a moment that a seeded
-generator chooses, mostly with a worker that is at work, and started again on the same store. Then everything acknowledged must be there, what is called written
-must be said, and in the end all of it must be.
+generator chooses, mostly with a worker that is at work, and started again on the same store. Then everything acknowledged
+must be there, what is called written must be said, and in the end all of it must be.
 """
 
 import random
