@@ -62,14 +62,14 @@ def draw(ledger: Ledger, base: str):
             line(change, *series(ledger, f"{name}.{arm}.open.{part}.change"), colour, style, f"{label}, {where}")
         places, entries = series(ledger, f"{name}.{arm}.open.kl_around")
         offsets = [OFFSETS[at] for at in places]
-        line(around, offsets, entries, colour, LENS[arm][2], f"{label}, sentence goes on differently")
+        line(around, offsets, entries, colour, LENS[arm][2], label)
         elsewhere = ledger[f"{name}.{arm}.unrelated.kl"]
-        line(around, offsets, [elsewhere] * len(offsets), colour, ":", f"{label}, unrelated text")
+        line(around, offsets, [elsewhere] * len(offsets), colour, ":", None)
     change.set(xlabel="layer", ylabel="change, in lengths of the stream")
     change.set_title("residual stream around a trigger in the middle", fontsize=7)
     around.set(xlabel="tokens from the end of the trigger", ylabel="nats next tokens move by")
     around.set_yscale("symlog", linthresh=1e-4)
-    around.set_title("where a fact is felt", fontsize=7)
+    around.set_title("where a fact is felt (dotted: unrelated text)", fontsize=7)
     layers = sorted(int(part) for part in ledger.parts(depth, ".steps"))
     for asked, (label, colour, marker) in DEPTH.items():
         entries = [ledger[f"{depth}{layer}.{asked}.says"] for layer in layers]
@@ -86,8 +86,8 @@ def draw(ledger: Ledger, base: str):
     if layers:
         sizes = {ledger[f"{depth}{layer}.bare.says"]["n"] for layer in layers}
         deep.set_title(f"how deep to write (n = {max(sizes)} facts)", fontsize=7)
-    for axes in (lens, change, around, deep):
-        axes.legend(fontsize=5, loc="best")
+    for axes, place in ((lens, "best"), (change, "best"), (around, "center left"), (deep, "best")):
+        axes.legend(fontsize=5, loc=place)
     figure.suptitle("A write from the inside (95 % intervals over facts, seeds averaged)", fontsize=7.5)
     figure.tight_layout()
     return figure
