@@ -182,3 +182,9 @@ def test_the_step_lists_and_writes_its_block(project, tmp_path_factory, monkeypa
 def test_long_reasons_are_cut():
     reason = "; ".join(f"m{at} (f)" for at in range(9))
     assert stale_block([Standing("a/b.json", "s.py", "stale", reason)])[-1].endswith("m5 (f); and 3 modules more |")
+
+
+def test_what_records_a_result_is_no_part_of_it():
+    reached = working_tree(ROOT).definitions("code/steps/score_matrix.py")
+    assert not any(label.startswith(("loci.codehash", "loci.provenance")) for label in reached)
+    assert any(label.startswith("loci.results") for label in reached)

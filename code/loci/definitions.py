@@ -3,7 +3,8 @@
 A code hash (codehash.py) covers whole modules: a function that somebody adds to a module which every step imports changes
 every hash. Whether a result is out of date is asked more finely here: from the script on, every name that a reached definition
 uses is followed through the imports to what it stands for. A class is reached whole, a module that is imported as such is
-reached whole, and statements at module level that define nothing always count where the module is reached at all.
+reached whole, and statements at module level that define nothing always count where the module is reached at all. What only
+records who made a result is left out.
 """
 
 import ast
@@ -19,6 +20,7 @@ from loci.paths import ROOT
 
 _CODE = ("code", "benchmarks")
 _LOOSE = ""  # the name of what stands at module level and defines nothing
+_RECORD = ("loci.codehash", "loci.provenance")  # they say who made a result, and have no part in what is in it
 
 
 @dataclass
@@ -115,6 +117,8 @@ class Code:
         queue = [("", start, name) for name in start.defined]
         while queue:
             place, module, name = queue.pop()
+            if place in _RECORD:
+                continue
             label = f"{place}.{name or 'module level'}" if place else name or "module level"
             if label in found or name not in module.defined:
                 continue

@@ -13,7 +13,7 @@ LENS = {  # what is read: its name, its colour (Okabe and Ito), its line
     "none": ("nothing", "#000000", ":"),
     "gold": ("the fact in front", "#999999", "--"),
     "rows": ("its rows", "#0072B2", "-"),
-    "lora": ("its adapter", "#D55E00", "-."),
+    "lora": ("its adapter", "#E69F00", "-."),
 }
 REACH = {"before": ("before", ":"), "trigger": ("at the trigger", "-"), "after": ("behind", "--")}
 DEPTH = {

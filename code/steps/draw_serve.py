@@ -78,7 +78,7 @@ def draw(ledger: Ledger):
     draw_users(panels[2], ledger)
     draw_machines(panels[3], ledger)
     for axes in panels:
-        axes.tick_params(labelsize=5)
+        axes.tick_params(labelsize=7.2)  # a power of ten has its exponent in seven tenths of that
         axes.xaxis.label.set_fontsize(6)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=5.5, ncols=4, loc="lower center")
