@@ -1,7 +1,6 @@
 """Look inside a write into a trained table: gates, values, the layers above, and where written rows are felt.
 
-The models are those of pretrain.py, the facts and the rate those of
-write_pretrained.py: so many facts are written at once, and
+The models are those of pretrain.py, the facts and the rate those of write_pretrained.py: so many facts are written at once, and
 each is looked at where it is said, with its trigger in another sentence, and in text that is about something else.
 """
 
