@@ -8,7 +8,8 @@ from grafts import SPEC, grafted
 from steps_path import dies_after, load_step
 from torch.nn import functional as F
 
-from loci.bench.mention_asking import Asker, passing, questions_of
+from loci.bench.mention_asking import Asker, passing, questions_of, right
+from loci.bench.score import exact
 from loci.config import load_config
 from loci.errors import UserError
 from loci.memories.mention_rows import DistilSettings, Lesson, Lessons, distil, first_table, mention_keys
@@ -94,8 +95,9 @@ def test_teacher_and_student_differ_by_the_fact_alone(graft, llama):
     assert len(answers) == 4 and all(len(one) <= 3 for one in answers)
     learnt = asker.lessons(asked, answers)
     assert learnt[0].told == asker.prompt(asked[0], True) and learnt[0].answer[-1] == ids(llama, "\n")[-1]
-    right = [[*ids(llama, f" {fact.answer}")] for fact in facts for _ in range(2)]
-    assert asker.right(asked, right) == [True] * 4 and asker.right(asked, right[::-1]) != [True] * 4
+    gold = asker.said([[*ids(llama, f" {fact.answer}\nQ: more")] for fact in facts for _ in range(2)])
+    assert gold == [fact.answer for fact in facts for _ in range(2)], "the first line, without the space before it"
+    assert right(asked, gold) == [True] * 4 and right(asked, gold[::-1]) != [True] * 4
 
 
 def test_authored_mentions_are_of_stored_facts_and_in_no_question_of_the_bench():
@@ -153,6 +155,10 @@ def test_a_killed_step_goes_on_and_ends_the_same(options, tmp_path, monkeypatch)
     names = {key.removeprefix("inside.mention.tiny.") for key in whole["metrics"]}
     assert {"teacher.exact", "rows.exact", "none.exact", "donor.exact", "random.exact", "kl.asked.after"} <= names
     assert whole["metrics"]["inside.mention.tiny.kl.study.after"]["n"] == 4, "two facts of two users"
+    for item in whole["items"]:
+        for name in ("teacher", "rows", "donor", "random", "none"):
+            again = [exact(one[name], one["accepted"], "question") for one in item["answers"]]
+            assert item["measures"][f"{name}.exact"] == sum(again) / len(again), "shares are of the raw answers beside them"
 
 
 def test_layers_are_chosen_on_development_users(options, tmp_path):

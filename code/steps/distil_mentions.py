@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from loci.bench.glass_box import chosen_facts, entries
-from loci.bench.mention_asking import Asked, Asker, passing, questions_of
+from loci.bench.mention_asking import Asked, Asker, passing, questions_of, right
 from loci.bench.people import asked_users
 from loci.bench.side_effects import BaseTexts
 from loci.bench.texts import chat
@@ -32,8 +32,6 @@ from loci.results import result, rounded, sha256_file, write_json
 from loci.shards import Shards
 from loci.worlds.mentions import load_mentions, mentioned
 from loci.worlds.records import Fact, User, load_users
-
-_CONTROLS = ("random", "donor")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -77,25 +75,36 @@ class Study:
         kl = {f"{name}.before": lessons.divergences(table.values * 0) for name, lessons in ready.items()}
         return rows, kl | {f"{name}.after": lessons.divergences(rows.values) for name, lessons in ready.items()}
 
-    def right(self, asked: str, rows: RowMap | None) -> list[bool]:
-        """Whether each question of a set is answered: under rows, or by the teacher where there are none."""
-        questions = self.sets[asked]
-        answers = self.told[asked] if rows is None else self.asker.answers(questions, rows)
-        return self.asker.right(questions, answers)
-
-    def measures(self, asked: str, rows: RowMap, donor: RowMap, kl: dict[str, list[float]], seed: int) -> list[dict]:
-        """Of every fact: shares right under each condition, kept of what the teacher knows, divergences, side effects."""
+    def said(self, asked: str, rows: RowMap, donor: RowMap, seed: int) -> dict[str, list[str]]:
+        """What is answered to each question of a set, by condition."""
         tables = {"rows": rows, "random": randomised(rows, seed), "donor": donor, "none": self.graft.empty_rows()}
-        right = {"teacher": self.right(asked, None)} | {name: self.right(asked, table) for name, table in tables.items()}
-        seen, effects, far = self.right("study", rows), self.passing.effects(rows), self.chat.effects(rows)
+        tokens = {"teacher": self.told[asked]}
+        tokens |= {name: self.asker.answers(self.sets[asked], table) for name, table in tables.items()}
+        return {name: self.asker.said(answers) for name, answers in tokens.items()}
+
+    def raw(self, asked: str, said: dict[str, list[str]]) -> list[list[dict]]:
+        """Of every fact its questions with what each condition answered."""
+        rows = [
+            (one.key, {"question": one.text, "accepted": list(one.accepted), **{name: texts[at] for name, texts in said.items()}})
+            for at, one in enumerate(self.sets[asked])
+        ]
+        return [[found for key, found in rows if key == fact.key] for fact in self.facts]
+
+    def measures(self, asked: str, rows: RowMap, said: dict[str, list[str]], kl: dict[str, list[float]]) -> list[dict]:
+        """Of every fact: shares right under each condition, kept of what the teacher knows, divergences, side effects."""
+        correct = {name: right(self.sets[asked], texts) for name, texts in said.items()}
+        studied = self.asker.said(self.asker.answers(self.sets["study"], rows))
+        seen, effects, far = right(self.sets["study"], studied), self.passing.effects(rows), self.chat.effects(rows)
         each = len(effects) // len(self.facts)
         hit_rate = sum(one.hits for one in far) / sum(one.positions for one in far)
         out = []
         for at, fact in enumerate(self.facts):
             mine = {name: _of(fact, self.sets[name], list(range(len(self.sets[name])))) for name in self.sets}
-            one = {f"{name}.exact": _mean([found[place] for place in mine[asked]]) for name, found in right.items()}
-            known = [place for place in mine[asked] if right["teacher"][place]]
-            one |= {f"{name}.kept": _mean([right[name][place] for place in known]) for name in tables if known}
+            one = {f"{name}.exact": _mean([found[place] for place in mine[asked]]) for name, found in correct.items()}
+            one["rows_minus_donor.gain"] = one["rows.exact"] - one["donor.exact"]
+            known = [place for place in mine[asked] if correct["teacher"][place]]
+            kept = {name: found for name, found in correct.items() if name != "teacher" and known}
+            one |= {f"{name}.kept": _mean([found[place] for place in known]) for name, found in kept.items()}
             one["rows.study_exact"] = _mean([seen[place] for place in mine["study"]])
             for name, found in kl.items():
                 which, when = name.split(".")
@@ -136,9 +145,11 @@ def one_layer(
             items, uids = [], list(studies)
             for place, uid in enumerate(uids):
                 rows, kl = found[uid]
-                donor = found[uids[place - 1]][0]
-                for fact, one in zip(facts[uid], studies[uid].measures(asked, rows, donor, kl, seed), strict=True):
-                    items.append({"fact": f"{uid}.{fact.key}", "seed": seed, "measures": rounded(one, 5)})
+                study, donor = studies[uid], found[uids[place - 1]][0]
+                said = study.said(asked, rows, donor, seed)
+                told = zip(facts[uid], study.measures(asked, rows, said, kl), study.raw(asked, said), strict=True)
+                for fact, one, answers in told:
+                    items.append({"fact": f"{uid}.{fact.key}", "seed": seed, "measures": rounded(one, 5), "answers": answers})
             part = shards.put(name, {"items": items})
         out += part["items"]
     for study in studies.values():

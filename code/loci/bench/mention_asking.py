@@ -55,15 +55,19 @@ class Asker:
             out += [found.tokens for found in batch.answer(RowBatch.shared(rows, len(part)))]
         return out
 
-    def right(self, asked: Sequence[Asked], answers: Sequence[list[int]]) -> list[bool]:
-        """Whether each answer is exact."""
-        texts = [self.tokenizer.decode(tokens, skip_special_tokens=True).partition("\n")[0] for tokens in answers]
-        return [exact(text, one.accepted, "question") for text, one in zip(texts, asked, strict=True)]
+    def said(self, answers: Sequence[list[int]]) -> list[str]:
+        """The first line of each answer."""
+        return [self.tokenizer.decode(tokens, skip_special_tokens=True).partition("\n")[0].strip() for tokens in answers]
 
     def lessons(self, asked: Sequence[Asked], answers: Sequence[list[int]]) -> list[Lesson]:
         """What a student learns from the teacher's answers, which end with their line."""
         pairs = zip(asked, answers, strict=True)
         return [Lesson(self.prompt(one, False), self.prompt(one, True), [*said, self._newline]) for one, said in pairs]
+
+
+def right(asked: Sequence[Asked], texts: Sequence[str]) -> list[bool]:
+    """Whether each answer is exact."""
+    return [exact(text, one.accepted, "question") for text, one in zip(texts, asked, strict=True)]
 
 
 def passing(fact: Fact) -> list[str]:
