@@ -54,6 +54,7 @@ rule write_depths:
 rule inspect_pretrained:
     input:
         facts=expand(_CORPORA, axis="distinct"),
+        corpus=_LONG,
         held=f"data/generated/{PROFILE}/prose.heldout.parquet",
         tokenizer=f"data/generated/{PROFILE}/bpe.json",
         trained=expand(f"{OUT}/pretrain/engram.s{{seed}}.json", seed=SETTINGS["pretrained"]["seeds"]),
@@ -72,9 +73,9 @@ rule inspect_pretrained:
         inside=inside_of("texts"),
         options=f"--config {CONFIG}",
     message:
-        "python code/steps/inspect_pretrained.py {params.options} --trained {input.trained} --facts {input.facts} --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
+        "python code/steps/inspect_pretrained.py {params.options} --trained {input.trained} --facts {input.facts} --corpus {input.corpus} --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
     shell:
-        "python code/steps/inspect_pretrained.py {params.options} --trained {input.trained} --facts {input.facts} --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+        "python code/steps/inspect_pretrained.py {params.options} --trained {input.trained} --facts {input.facts} --corpus {input.corpus} --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
 
 
 rule distil_mentions:

@@ -105,6 +105,7 @@ rule measure_pretrained:
 rule write_pretrained:
     input:
         facts=expand(_CORPORA, axis="distinct"),
+        corpus=_LONG,
         held=f"{_PROSE}/prose.heldout.parquet",
         tokenizer=_BPE,
         trained=expand(f"{OUT}/pretrain/{{model}}.s{{seed}}.json", model=["dense", "engram"], seed=SETTINGS["pretrained"]["seeds"]),
@@ -123,10 +124,10 @@ rule write_pretrained:
         options=f"--config {CONFIG}",
     message:
         "python code/steps/write_pretrained.py {params.options} --trained {input.trained} --facts {input.facts}"
-        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
+        " --corpus {input.corpus} --held-out {input.held} --tokenizer {input.tokenizer} --out {output}"
     shell:
         "python code/steps/write_pretrained.py {params.options} --trained {input.trained} --facts {input.facts}"
-        " --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
+        " --corpus {input.corpus} --held-out {input.held} --tokenizer {input.tokenizer} --out {output} > {log} 2>&1"
 
 
 use rule write_pretrained as choose_written with:

@@ -8,7 +8,7 @@ import yaml
 from steps_path import load_step
 
 from loci.bench.table_inside import lens, measures, placed_in, read
-from loci.bench.table_writing import PLACES, TUNED, batch_of, fine_tune, hits, lessons_of, said, table_at, write
+from loci.bench.table_writing import PLACES, TUNED, batch_of, fine_tune, hits, lessons_of, said, sayable, table_at, write
 from loci.config import load_config
 from loci.errors import UserError
 from loci.models.architectures import build
@@ -101,6 +101,14 @@ def test_fine_tuning_moves_its_part_alone(tokenizer, place):
     assert moved <= may and len(moved) > len(may) / 2 and ("attached.1.rows.weight" in moved) == (place == "table")
 
 
+def test_facts_of_tokens_that_the_text_never_had_are_left_out(tokenizer):
+    text = torch.tensor([token for one in lessons_of(FACTS[:2], tokenizer) for token in one.ids] * 10, dtype=torch.int32)
+    assert sayable(FACTS, tokenizer, text) == FACTS[:2]
+    assert sayable(FACTS, tokenizer, text[: len(text) // 2]) == [], "five times is too seldom"
+    answer = torch.tensor(tokenizer.encode(" old gold.").ids * 10, dtype=torch.int32)
+    assert sayable(FACTS, tokenizer, torch.cat([text, answer])) == FACTS, "a trigger may be new"
+
+
 def test_writing_gives_up(tokenizer):
     model = model_of("dense", tokenizer)
     table = table_at("graft", model, SPEC, canonical_of(tokenizer), tokenizer.token_to_id(BOS), 0)
@@ -139,7 +147,14 @@ def written(trained, out, *models: str, facts: str = "facts.json", options: tupl
     load_step("write_pretrained").main(
         [
             *("--config", str(trained / "small.yaml"), "--trained", *(str(trained / f"{name}.json") for name in models)),
-            *("--facts", str(trained / facts), "--held-out", str(trained / "heldout.parquet")),
+            *(
+                "--facts",
+                str(trained / facts),
+                "--corpus",
+                str(trained / "train.parquet"),
+                "--held-out",
+                str(trained / "heldout.parquet"),
+            ),
             *("--tokenizer", str(trained / "bpe.json"), "--out", str(out), *options),
         ]
     )
@@ -180,16 +195,17 @@ def test_the_step_writes_everywhere(trained, tmp_path):
             assert three["numbers"] == one["numbers"] > 100_000 and "rows" not in three
     again = written(trained, tmp_path / "again" / "w.json", "dense", "engram")
     assert (again["metrics"], again["items"]) == (found["metrics"], found["items"])
+    assert found["metrics"]["pretrain.write.sayable"]["n"] == 5
+    save_facts(trained / "unsayable.json", [*OTHERS, *FACTS[:2], Fact("f3", "Zürich", "I moved to Zürich.", ("Zürich",))])
+    with pytest.raises(UserError, match=r"unsayable\.json: has 4 facts all of whose tokens stand in .*train\.parquet; give 5"):
+        written(trained, tmp_path / "u.json", "dense", "engram", facts="unsayable.json")
 
 
 def looked_into(trained, out, model: str = "engram") -> dict:
     load_step("inspect_pretrained").main(
         [
             *("--config", str(trained / "small.yaml"), "--trained", str(trained / f"{model}.json")),
-            *(
-                "--facts",
-                str(trained / "facts.json"),
-            ),
+            *("--facts", str(trained / "facts.json"), "--corpus", str(trained / "train.parquet")),
             *("--held-out", str(trained / "heldout.parquet"), "--tokenizer", str(trained / "bpe.json"), "--out", str(out)),
         ]
     )
@@ -234,6 +250,6 @@ def test_bad_input_is_named(trained, tmp_path):
     with pytest.raises(UserError, match="--trained: lacks a dense and an Engram model of one seed"):
         written(trained, tmp_path / "w.json", "dense")
     save_facts(trained / "few.json", FACTS)
-    with pytest.raises(UserError, match=r"few\.json: has 3 facts; give 5 or write fewer"):
+    with pytest.raises(UserError, match=r"few\.json: has 3 facts all of whose tokens stand in .*; give 5 or write fewer"):
         written(trained, tmp_path / "w.json", "dense", "engram", facts="few.json")
     assert not (tmp_path / "w.json").exists()

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from loci.bench.glass_box import entries
 from loci.bench.table_inside import measures, placed_in
-from loci.bench.table_writing import lessons_of, table_at, write
+from loci.bench.table_writing import lessons_of, sayable, table_at, write
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.architectures import build
@@ -39,6 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--trained", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="Engram results of pretrain.py (JSON)"
     )
     parser.add_argument("--facts", type=Path, required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)")
+    parser.add_argument("--corpus", type=Path, default=GENERATED / "prose.long.parquet", help="text they learnt from (parquet)")
     parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
@@ -47,7 +48,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    inputs = {"facts": args.facts, "held_out": args.held_out, "tokenizer": args.tokenizer}
+    inputs = {"facts": args.facts, "corpus": args.corpus, "held_out": args.held_out, "tokenizer": args.tokenizer}
     provenance = Provenance(Path(__file__), inputs | {f"trained.{at}": path for at, path in enumerate(args.trained)})
     settings = load_config(args.config)
     use_threads(settings["threads"])
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     tokenizer, rate = load_bpe(args.tokenizer), how["chosen"]["inside"]
     canonical, pad, spec = canonical_of(tokenizer), tokenizer.token_to_id(BOS), TableSpec.of(about["engram"])
     size = min(how["facts"])
-    facts = load_facts(args.facts)[how["chosen_on"] :][:size]
+    known = sayable(load_facts(args.facts), tokenizer, pack(texts_of(args.corpus), tokenizer))
+    facts = known[how["chosen_on"] :][:size]
     lessons = lessons_of(facts, tokenizer)
     middles = [placed_in(fact, number, tokenizer) for number, fact in enumerate(facts)]
     held = pack(texts_of(args.held_out, "none"), tokenizer)

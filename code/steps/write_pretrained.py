@@ -3,7 +3,8 @@
 Beside them the controls: the trained table, or the dense model, fine-tuned whole on the same facts. Reported are recall after the
 bare trigger, steps until all facts lead by the margin, and what held-out text costs more (it reads written rows where addresses
 collide). --choose tries every rate of the profile on other facts and other text instead; the best of a place, over all seeds, is
-frozen in the profile: the one that meets most facts and, of equals, costs the text least.
+frozen in the profile: the one that meets most facts and, of equals, costs the text least. Written are facts whose tokens all
+stand in the training text: a model from scratch cannot say others, wherever they are kept.
 """
 
 import argparse
@@ -15,8 +16,8 @@ import torch
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from loci.bench.statistics import student
-from loci.bench.table_writing import PLACES, TUNED, Lesson, Written, fine_tune, hits, lessons_of, said, table_at, write
+from loci.bench.statistics import student, wilson
+from loci.bench.table_writing import PLACES, TUNED, Lesson, Written, fine_tune, hits, lessons_of, said, sayable, table_at, write
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.architectures import build
@@ -45,6 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--trained", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="results of pretrain.py (JSON)"
     )
     parser.add_argument("--facts", type=Path, required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)")
+    parser.add_argument("--corpus", type=Path, default=GENERATED / "prose.long.parquet", help="text they learnt from (parquet)")
     parser.add_argument("--held-out", type=Path, default=GENERATED / "prose.heldout.parquet", help="text to measure on (parquet)")
     parser.add_argument("--tokenizer", type=Path, required=True, default=argparse.SUPPRESS, help="made by train_bpe.py (JSON)")
     parser.add_argument("--choose", action="store_true", help="try every rate of the profile on facts that are not measured")
@@ -166,15 +168,17 @@ def entries(items: Sequence[dict], source: str) -> dict:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    inputs = {"facts": args.facts, "held_out": args.held_out, "tokenizer": args.tokenizer}
+    inputs = {"facts": args.facts, "corpus": args.corpus, "held_out": args.held_out, "tokenizer": args.tokenizer}
     provenance = Provenance(Path(__file__), inputs | {f"trained.{at}": path for at, path in enumerate(args.trained)})
     settings = load_config(args.config)
     about, how = settings["pretrain"], settings["pretrained"]["written"]
     use_threads(settings["threads"])
     tokenizer = load_bpe(args.tokenizer)
-    bench, facts = Bench(args.trained, tokenizer, about), load_facts(args.facts)
-    if len(facts) < how["chosen_on"] + max(how["facts"]):
-        raise UserError(args.facts, f"has {len(facts)} facts", f"give {how['chosen_on'] + max(how['facts'])} or write fewer")
+    bench, given = Bench(args.trained, tokenizer, about), load_facts(args.facts)
+    facts, needed = sayable(given, tokenizer, pack(texts_of(args.corpus), tokenizer)), how["chosen_on"] + max(how["facts"])
+    if len(facts) < needed:
+        problem = f"has {len(facts)} facts all of whose tokens stand in {args.corpus}"
+        raise UserError(args.facts, problem, f"give {needed} or write fewer")
     lessons = lessons_of(facts, tokenizer)
     others, lessons = lessons[: how["chosen_on"]], lessons[how["chosen_on"] :]
     held = pack(texts_of(args.held_out, "none"), tokenizer)
@@ -193,6 +197,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             part = shards.put(f"{place}.s{seed}", part)
         items.append(part)
     metrics = (chosen if args.choose else entries)(items, args.out.name)
+    if not args.choose:
+        share, n = len(facts) / len(given), len(given)
+        low, high = wilson(share, n)
+        metrics["pretrain.write.sayable"] = {"value": share, "low": low, "high": high, "n": n, "source": args.out.name}
     write_json(args.out, result("write_pretrained", relevant, None, rounded(metrics), rounded(items), provenance.record()))
     if args.choose:
         told = ", ".join(f"{key.split('.')[2]}: {entry['value']}" for key, entry in metrics.items())

@@ -31,6 +31,7 @@ TUNED = ("table", "model")
 _OWN_SEED = 1_000_003  # of addresses beside the trained ones
 _BETWEEN = 10  # steps until all facts are read again
 _READ = 128  # facts read at once where nothing is learnt
+_KNOWN = 10  # times that a token stands in the training text before it counts as known
 _SCALE = 0.05  # of initial rows where they are empty: exact zeros would leave the gate without a gradient
 
 
@@ -50,6 +51,17 @@ def lessons_of(facts: Sequence[Fact], tokenizer: Tokenizer) -> list[Lesson]:
         shown = tokenizer.encode(fact.trigger, add_special_tokens=False).ids
         out.append(Lesson(ids, len(shown)))  # <|bos|> stands before all of them
     return out
+
+
+def sayable(facts: Sequence[Fact], tokenizer: Tokenizer, text: torch.Tensor) -> list[Fact]:
+    """Those facts of which every token that is learnt is known from the training text, token ids [N].
+
+    A token that the text never had was only ever pushed down, and all such tokens alike: they share one row of the output head,
+    so in a model whose head does not move none of them can lead the others, whatever is written in front of it.
+    """
+    known = torch.bincount(text, minlength=tokenizer.get_vocab_size()) >= _KNOWN
+    lessons = lessons_of(facts, tokenizer)
+    return [fact for fact, one in zip(facts, lessons, strict=True) if known[list(one.ids[one.first + 1 :])].all()]
 
 
 def table_at(place: str, model: GPT, spec: TableSpec, canonical: torch.Tensor, pad: int, seed: int) -> NgramTable:
