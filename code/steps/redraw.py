@@ -19,7 +19,7 @@ from loci.paths import REFERENCE, ROOT
 
 OF_BASE = (
     *("recall", "matrix", "budget", "growth", "layered", "layered_growth", "firing", "density", "sharing"),
-    *("mem", "inside"),
+    *("mem", "inside", "elsewhere"),
 )
 OF_LEDGER = ("pretrain", "capacity", "windowed", "extraction", "locomo", "judges", "distilled", "live", "serve")
 _REFERENCE = REFERENCE.relative_to(ROOT)
