@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(RUN):$(PATH)
 
 .DEFAULT_GOAL := reproduce
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test smoke sweeps benchmarks figures report promote clean distclean paper verify why stale
+.PHONY: help reproduce test smoke sweeps benchmarks figures report promote clean distclean paper verify compare why stale
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ paper: figures ## the paper: paper/main.html, and paper/main.pdf where latexmk o
 
 verify: $(STAMP) ## make the results of one rule again and compare them with results/reference: RULE=score_matrix
 	$(RUN)/python code/steps/verify.py --profile $(PROFILE) --rule "$(RULE)"
+
+compare: $(STAMP) ## compare a whole run with results/reference, after make reproduce
+	$(RUN)/python code/steps/compare_run.py --profile $(PROFILE)
 
 why: $(STAMP) ## what would run, and why; RULE=score_matrix for one rule and what it needs
 	$(RUN)/python code/steps/why.py --profile $(PROFILE) $(if $(RULE),--rule "$(RULE)")

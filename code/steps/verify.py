@@ -7,26 +7,22 @@ agrees; 1: it differs by more than is allowed, or the rule failed; 2: it cannot 
 import argparse
 import difflib
 import gzip
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.agreement import Difference, Tolerance, answers_apart, differences, tolerance_of
-from loci.bench.claims import changes, check, load_claims
-from loci.bench.ledger import Ledger, collect, write_ledger
-from loci.bench.staleness import VERIFIED, reach_hash, script_of
+from loci.bench.agreement import Difference
+from loci.bench.confirming import changed_claims, committed_file, compare, print_differences, record
 from loci.config import load_profile
 from loci.definitions import Code, working_tree
 from loci.errors import UserError, run_step
 from loci.paths import PAPER, REFERENCE
-from loci.results import read_json, read_result, sha256_file, write_bytes, write_json
+from loci.results import read_result, sha256_file, write_bytes
 from loci.workflow import last_line, link_project, missing_inputs, outputs_by_rule, snakemake
 
 _OLD = 1_000_000_000  # seconds since 1970: every committed file is older than what is made again
-_SHOWN = 12  # differences that are printed
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -52,15 +48,6 @@ def lay_out(folder: Path, reference: Path, profile: str) -> Path:
     for path in results.rglob("*"):
         os.utime(path, (_OLD, _OLD))
     return results
-
-
-def committed_file(reference: Path, results: Path, path: Path) -> Path | None:
-    """The committed counterpart of a file of the results; None where none is committed."""
-    if results not in path.parents:
-        return None
-    plain = reference / path.relative_to(results)
-    packed = plain.with_name(f"{plain.name}.gz")
-    return plain if plain.exists() else packed if packed.exists() else None
 
 
 def chosen(rule: str, known: dict[str, list[str]], profile: str) -> list[str]:
@@ -90,41 +77,10 @@ def recompute(folder: Path, rule: str, files: list[str], known: dict[str, list[s
         sys.exit(1)
 
 
-def compare(committed: Path, fresh: Path, allowed: Tolerance) -> tuple[str, list[Difference]]:
-    """What can be said of a file that agrees, and where it does not."""
-    if fresh.suffix == ".jsonl":
-        text = gzip.decompress(committed.read_bytes()) if committed.suffix == ".gz" else committed.read_bytes()
-        old, new = ([json.loads(line) for line in content.splitlines()] for content in (text, fresh.read_bytes()))
-        share, found = answers_apart(old, new, allowed, fresh.name)
-        return f"{share:.4f} of {len(old):,} records equal", found
-    old, new = read_result(committed), read_result(fresh)
-    return f"{len(new['metrics']):,} metrics", differences(old, new, allowed)
-
-
 def known_data(reference: Path) -> set[str]:
     """Hashes of all inputs that the reference results name."""
     records = [read_result(path)["provenance"] for path in reference.glob("*/*.json")]
     return {found for about in records for found in about.get("input_sha256", {}).values()}
-
-
-def changed_claims(args: argparse.Namespace, fresh: list[Path], folder: Path) -> list[str]:
-    """Claims whose outcome the fresh results change."""
-    ledger = Ledger(args.reference / "summary.json")
-    entries = {key: ledger[key] for key in ledger.keys()}  # noqa: SIM118
-    entries |= {key: entry for key, entry in collect(fresh).items() if key in entries}
-    write_ledger(folder / "summary.json", entries, args.profile)
-    claims = load_claims(args.claims)
-    return changes(check(claims, ledger, args.profile), check(claims, Ledger(folder / "summary.json"), args.profile))
-
-
-def record(reference: Path, agreed: list[Path], now: Code) -> None:
-    """Note what was made again and agreed: hash of the committed file, and of all that its step reaches."""
-    path = reference / VERIFIED
-    noted = read_json(path) if path.exists() else {}
-    for file in agreed:
-        step = read_result(file)["provenance"]["step"]
-        noted[str(file.relative_to(reference))] = {"sha256": sha256_file(file), "reach": reach_hash(script_of(step, now), now)}
-    write_json(path, dict(sorted(noted.items())))
 
 
 def judged(file: str, path: Path, committed: Path | None, args: argparse.Namespace, now: Code) -> list[Difference]:
@@ -137,10 +93,8 @@ def judged(file: str, path: Path, committed: Path | None, args: argparse.Namespa
             print(f"{file}: the very file that results of the reference were made from")
             return []
         return [Difference(f"{file} (sha256)", "that of no input of the reference", sha256_file(path)[:16])]
-    torch = path.suffix != ".json" or uses_torch(read_result(path)["provenance"]["step"], now)
-    allowed = tolerance_of(args.rule, torch)
-    said, apart = compare(committed, path, allowed)
-    print(f"{file}: {said}; tolerance: {allowed.name}; " + (f"{len(apart)} places differ" if apart else "agrees"))
+    said, apart = compare(args.rule, committed, path, now)
+    print(f"{file}: {said}")
     return apart
 
 
@@ -160,28 +114,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         recompute(folder, args.rule, wanted, known, args.profile)
         apart = {file: judged(file, folder / file, committed[file], args, now) for file in wanted}
         found = [one for those in apart.values() for one in those]
-        for one in found[:_SHOWN]:
-            print(f"  {one}")
-        if len(found) > _SHOWN:
-            print(f"  and {len(found) - _SHOWN} more")
+        print_differences(found)
         results_files = [file for file in wanted if committed[file] and file.endswith(".json")]
         if results_files:
-            told = changed_claims(args, [folder / file for file in results_files], folder)
+            told = changed_claims(args.reference, args.claims, args.profile, [folder / file for file in results_files], folder)
             print("\n".join([f"claims that change: {len(told)}", *(f"  {one}" for one in told)]))
         if args.record:
             record(args.reference, [committed[file] for file in results_files if not apart[file]], now)
     print(f"{args.rule}: " + ("differs from the reference" if found else "agrees with the reference"))
     if found:
         sys.exit(1)
-
-
-def uses_torch(step: str, now: Code) -> bool:
-    """Whether a step reaches torch."""
-    script = script_of(step, now)
-    if script is None:
-        return True
-    texts = [now.text(script), *(now.text(f"code/{name.replace('.', '/')}.py") or "" for name in now.modules(script))]
-    return any("import torch" in text or "from torch" in text for text in texts)
 
 
 if __name__ == "__main__":

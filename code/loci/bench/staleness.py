@@ -63,6 +63,14 @@ def standings(reference: Path, now: Code, root: Path) -> list[Standing]:
     return found
 
 
+def why_stale(about: dict, now: Code, root: Path) -> str:
+    """What has changed since a result with this provenance was made; empty where nothing that its step reaches has."""
+    if about["code_hash"] == _hash_now(about["step"], now):
+        return ""
+    known = commits([_commit(about)] if about["git_commit"] else [], root)
+    return _reason(about, script_of(about["step"], now), now, known, root)
+
+
 def _hash_now(step: str, now: Code) -> str | None:
     script = script_of(step, now)
     return now.hash(script) if script else None
