@@ -110,13 +110,11 @@ def _written(ledger: Ledger) -> list[str]:
     }
     told = []
     for place, words in places.items():
-        said, steps, cost = (ledger[f"pretrain.write.{place}.n{sizes[-1]}.{measure}"] for measure in ("exact", "steps", "dbpb"))
-        told.append(f"{words} {spread(said, 2)}, {spread(steps, 0)} and {spread(cost)}")
-    known = ledger["pretrain.write.sayable"]
+        said, cost = (ledger[f"pretrain.write.{place}.n{sizes[-1]}.{measure}"] for measure in ("exact", "dbpb"))
+        told.append(f"{words} {spread(said, 2)} and {spread(cost)}")
     return [
-        f"- **{sizes[-1]} facts written into models from scratch**, share said after their triggers, steps until all lead by the "
-        f"margin, and bits per byte that other text costs more: {'; '.join(told)}. Written are facts of tokens that the training "
-        f"text had, {spread(known, 2)} of {known['n']:,}; no memory in front of a frozen head makes such a model say the others."
+        f"- **{sizes[-1]} facts written into models from scratch**, share said after their triggers, and bits per byte that "
+        f"other text costs more: {'; '.join(told)}."
     ]
 
 
