@@ -159,6 +159,8 @@ def test_a_killed_step_goes_on_and_ends_the_same(options, tmp_path, monkeypatch)
         for name in ("teacher", "rows", "donor", "random", "none"):
             again = [exact(one[name], one["accepted"], "question") for one in item["answers"]]
             assert item["measures"][f"{name}.exact"] == sum(again) / len(again), "shares are of the raw answers beside them"
+            if name in ("teacher", "rows"):
+                assert [item["measures"][f"{name}.wording{at}.exact"] for at in range(len(again))] == again
 
 
 def test_layers_are_chosen_on_development_users(options, tmp_path):

@@ -101,6 +101,8 @@ class Study:
         for at, fact in enumerate(self.facts):
             mine = {name: _of(fact, self.sets[name], list(range(len(self.sets[name])))) for name in self.sets}
             one = {f"{name}.exact": _mean([found[place] for place in mine[asked]]) for name, found in correct.items()}
+            for name in ("teacher", "rows"):  # a mean over wordings says little of each
+                one |= {f"{name}.wording{at}.exact": float(correct[name][place]) for at, place in enumerate(mine[asked])}
             one["rows_minus_donor.gain"] = one["rows.exact"] - one["donor.exact"]
             known = [place for place in mine[asked] if correct["teacher"][place]]
             kept = {name: found for name, found in correct.items() if name != "teacher" and known}

@@ -92,11 +92,13 @@ def _mentions(ledger: Ledger, base: str) -> list[str]:
     def found(key: str, digits: int = 2) -> str:
         return spread(ledger[f"{name}.{key}"], digits)
 
+    wordings = len(ledger.parts(f"{name}.rows.wording", ".exact"))
+    each = f"; by wording {', '.join(found(f'rows.wording{at}.exact') for at in range(wordings))}" if wordings else ""
     kept = f"{found('rows.kept')} of what it answers" if f"{name}.rows.kept" in ledger else "nothing to be kept"
     return [
         f"- **Rows at mentions**, distilled from the model with the fact in its prompt (n = "
         f"{ledger[f'{name}.teacher.exact']['n']} facts, wordings that were not studied): teacher {found('teacher.exact')}, "
-        f"rows {found('rows.exact')} ({kept}), "
+        f"rows {found('rows.exact')} ({kept}{each}), "
         f"another user's {found('donor.exact')}, random {found('random.exact')}, nothing {found('none.exact')}; in the wordings "
         f"studied {found('rows.study_exact')}. Distance from the teacher, nats a token: studied {found('kl.study.before')} to "
         f"{found('kl.study.after')}, asked {found('kl.asked.before')} to {found('kl.asked.after')}. Where the phrase stands in "
