@@ -178,6 +178,15 @@ def test_rates_are_chosen_on_facts_that_are_not_measured(trained, tmp_path):
     assert choose(items, "c.json")["pretrain.chosen.inside.rate"]["value"] == 0.1
 
 
+def test_shares_have_intervals_within_bounds_and_never_of_nothing():
+    entries = load_step("write_pretrained").entries
+    sizes = [{"100": {"exact": share, "met": 1.0, "dbpb": cost}} for share, cost in ((0.8, 0.1), (0.9, 0.2), (0.95, 0.3))]
+    found = entries([{"place": "table", "sizes": one} for one in sizes], "w.json")
+    exact, met, cost = (found[f"pretrain.write.table.n100.{name}"] for name in ("exact", "met", "dbpb"))
+    assert exact["low"] < 0.88 < exact["high"] == 1.0 and cost["low"] < 0 < 0.4 < cost["high"]
+    assert met["high"] == 1.0 and 0.96 < met["low"] < 0.97, "over a hundred facts"
+
+
 def test_the_step_writes_everywhere(trained, tmp_path):
     found = written(trained, tmp_path / "w.json", "dense", "engram")
     assert {item["place"] for item in found["items"]} == {*PLACES, *TUNED}

@@ -37,6 +37,7 @@ from loci.worlds.records import load_facts
 
 _BATCH = 8  # windows read together
 _OWNERS = {"inside": "engram", "beside": "engram", "graft": "dense", "table": "engram", "model": "dense"}  # whose weights move
+_SHARES = (".exact", ".met")  # of facts
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -153,7 +154,7 @@ def measured(bench: Bench, place: str, seed: int, lessons: Sequence[Lesson], how
 
 
 def entries(items: Sequence[dict], source: str) -> dict:
-    """Ledger entries: means over seeds with Student's intervals."""
+    """Ledger entries: means over seeds with Student's intervals; of shares within 0 and 1, and over facts where seeds agree."""
     found: dict[str, list[float]] = defaultdict(list)
     for item in items:
         for size, about in item["sizes"].items():
@@ -162,6 +163,9 @@ def entries(items: Sequence[dict], source: str) -> dict:
     out = {}
     for key, values in found.items():
         low, high = student(values)
+        if key.endswith(_SHARES):
+            size = int(key.split(".n")[1].split(".")[0])
+            low, high = (max(0.0, low), min(1.0, high)) if low < high else wilson(values[0], size)
         out[key] = {"value": sum(values) / len(values), "low": low, "high": high, "n": len(values), "source": source}
     return out
 
