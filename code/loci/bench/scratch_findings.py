@@ -112,9 +112,11 @@ def _written(ledger: Ledger) -> list[str]:
     for place, words in places.items():
         said, cost = (ledger[f"pretrain.write.{place}.n{sizes[-1]}.{measure}"] for measure in ("exact", "dbpb"))
         told.append(f"{words} {spread(said, 2)} and {spread(cost)}")
+    known = ledger["pretrain.write.sayable"]
     return [
         f"- **{sizes[-1]} facts written into models from scratch**, share said after their triggers, and bits per byte that "
-        f"other text costs more: {'; '.join(told)}."
+        f"other text costs more: {'; '.join(told)}. Written are facts of tokens that the training text had, "
+        f"{spread(known, 2)} of {known['n']:,}; the others no memory in front of a frozen head can make such a model say."
     ]
 
 
