@@ -37,7 +37,7 @@ figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPROD
 	$(RUN)/python code/steps/redraw.py --base $(BASE)
 
 report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, explorer, rules and their times, in one file
-	$(RUN)/snakemake --config profile=$(PROFILE) --report results/$(PROFILE)/report.html
+	$(RUN)/snakemake --cores all --config profile=$(PROFILE) --report results/$(PROFILE)/report.html
 
 paper: figures ## the paper: paper/main.html, and paper/main.pdf where latexmk or tectonic is installed
 	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex --html paper/main.html --pdf
