@@ -12,7 +12,7 @@ from loci.bench.staleness import VERIFIED, reach_hash, script_of
 from loci.definitions import Code
 from loci.results import read_json, read_result, sha256_file, write_json
 
-SHOWN = 12  # differences that are printed
+_SHOWN = 12  # differences that are printed
 
 
 def committed_file(reference: Path, results: Path, path: Path) -> Path | None:
@@ -53,10 +53,10 @@ def uses_torch(step: str, now: Code) -> bool:
 
 def print_differences(found: Sequence[Difference]) -> None:
     """The first of them, one a line."""
-    for one in found[:SHOWN]:
+    for one in found[:_SHOWN]:
         print(f"  {one}")
-    if len(found) > SHOWN:
-        print(f"  and {len(found) - SHOWN} more")
+    if len(found) > _SHOWN:
+        print(f"  and {len(found) - _SHOWN} more")
 
 
 def changed_claims(reference: Path, claims: Path, profile: str, fresh: Sequence[Path], folder: Path) -> list[str]:
