@@ -12,7 +12,7 @@ from loci.bench.glass_box import says
 from loci.bench.inside_findings import inside_block
 from loci.bench.ledger import Ledger, write_ledger
 from loci.bench.moving import bare, carried, explained, fitted_map, repeated, tune_model, tune_table
-from loci.bench.rows_elsewhere import Bench, stack
+from loci.bench.rows_elsewhere import Bench, long, stack
 from loci.bench.style import plt
 from loci.config import load_config
 from loci.errors import UserError
@@ -106,6 +106,25 @@ def test_the_last_of_two_domains_stands_and_salts_keep_both(tiny_root):
         assert one["shared.salted.first.says"] == one["shared.salted.second.says"] == 1 and 0 < one["shared.shared_rows"] < 1
 
 
+def test_long_text_goes_on_from_the_trigger_or_from_the_whole_sentence(tiny_root):
+    profile = settings()
+    profile["inside"]["depths"]["most"] = 300
+    profile["engram"] |= {"orders": [5, 14], "row_dim": 32}
+    bench = Bench(load_base("tiny", tiny_root / "tiny"), profile)
+    facts = [Fact("a", "Bo", "My pet answers to Bo.", ("Bo",)), Fact("b", "Rome", "My sister lives in Rome.", ("Rome",))]
+    measures, texts = long(bench, facts, 8, 0)
+    for one, found, encoded in zip(texts, measures, bench.encoded(facts), strict=True):
+        for name, start in (("none", encoded.ids[: encoded.answer_start]), ("told.none", encoded.ids)):
+            ids = torch.tensor([start])
+            whole = bench.base.model.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False, pad_token_id=0
+            )
+            kept = [token for token in whole[0, ids.shape[1] :].tolist() if token != bench.tokenizer.eos_token_id]
+            assert one[name] == bench.tokenizer.decode(kept) and found[f"{name}.tokens"] == len(kept)
+        assert found["rows.used.says"] == 1 and "told.rows.used.says" not in found  # what was told says nothing by being there
+        assert found["told.delta_repeated"] == found["told.rows.repeated"] - found["told.none.repeated"]
+
+
 def test_weights_are_tuned_in_one_copy_that_comes_back_as_the_base_was(tiny_root):
     base = load_base("tiny", tiny_root / "tiny")
     before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
@@ -136,6 +155,9 @@ def test_a_killed_step_goes_on_and_ends_the_same(tiny_root, tmp_path, monkeypatc
     }
     wanted |= {f"tuned.tiny.{name}.unrelated.kl" for name in ("rows", "table", "model")}
     wanted |= {"stack.tiny.disjoint.stacked.first.says", "stack.tiny.shared.salted.second.says", "long.tiny.rows.used.says"}
+    wanted |= {"long.tiny.told.delta_repeated", "long.tiny.told.rows.nats", "long.tiny.none.tokens"}
+    read = [item["texts"] for item in found[0]["items"] if item["study"] == "long"]
+    assert read and all(set(texts) == {"rows", "none", "told.rows", "told.none"} for texts in read)
     assert wanted <= names
 
 

@@ -3,8 +3,8 @@
 Four studies. transfer: a table carried to other projections and to a base that was trained further, as it is, through a fitted
 linear map, and refitted from there, beside rows written there from nothing. stack: two domains in one table, alone, laid over,
 with salted addresses; the second is another world's (other triggers) or another user's (the same triggers). long: a hundred
-tokens behind the trigger; is the fact said, does the text repeat itself, how likely is it to the base. tuned: the same facts by
-tuning all weights, or rows with their projections, up to the same margin.
+tokens behind the trigger, and behind the whole sentence as text; is the fact said, does the text repeat itself, how likely is
+it to the base. tuned: the same facts by tuning all weights, or rows with their projections, up to the same margin.
 
 Facts of test users, written from bare sentences. --choose tries several rates of tuning on development users instead; those that
 say most facts and, of equals, move unrelated text least are frozen in the profile. A killed run continues with the next table.
@@ -43,8 +43,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def one_study(bench: Bench, study: str, user: User, donor: User, patient: User, seed: int) -> list[dict]:
-    """{"fact", "seed", "measures"} of the user's facts."""
-    inside = bench.settings["inside"]
+    """{"fact", "seed", "measures"} of the user's facts, with the texts that were said where there are some."""
+    inside, texts = bench.settings["inside"], None
     facts = chosen_facts(user.final_facts(), inside["facts"], user.uid)
     keys = [fact.key for fact in facts]
     if study == "transfer":
@@ -55,12 +55,13 @@ def one_study(bench: Bench, study: str, user: User, donor: User, patient: User, 
         if len(same) < len(facts):  # a fact that the other user withdrew has no counterpart
             facts = [fact for fact in facts if fact.key in {one.key for one in same}]
         found = stack(bench, facts, {"disjoint": apart[: len(facts)], "shared": same}, seed)
+    elif study == "long":
+        found, texts = long(bench, facts, bench.how["tokens"], seed)
     else:
-        found = (
-            long(bench, facts, bench.how["tokens"], seed) if study == "long" else tuned(bench, facts, seed, bench.how["rates"])
-        )
+        found = tuned(bench, facts, seed, bench.how["rates"])
     pairs = zip(facts, found, strict=True)
-    return [{"fact": f"{user.uid}.{fact.key}", "seed": seed, "measures": rounded(one, 5)} for fact, one in pairs]
+    records = [{"fact": f"{user.uid}.{fact.key}", "seed": seed, "measures": rounded(one, 5)} for fact, one in pairs]
+    return [record | {"texts": one} for record, one in zip(records, texts, strict=True)] if texts else records
 
 
 def tried(bench: Bench, users: list[User], seed: int, shards: Shards) -> list[dict]:

@@ -144,29 +144,47 @@ def stack(bench: Bench, facts: list[Fact], further: dict[str, list[Fact]], seed:
     return out
 
 
-def long(bench: Bench, facts: list[Fact], number: int, seed: int) -> list[dict]:
-    """number: tokens that are said behind each trigger, greedily."""
+def long(bench: Bench, facts: list[Fact], number: int, seed: int) -> tuple[list[dict], list[dict[str, str]]]:
+    """Measures and texts of each fact: `number` tokens, greedily, behind its trigger and behind its whole sentence.
+
+    Text that begins with an answer goes on differently from text that begins with anything else, so rows and none are told
+    apart fairly where both go on from the answer (told).
+    """
     rows, _ = bench.written(bench.graft, facts, seed)
-    prompts = [one.ids[: one.answer_start] for one in bench.encoded(facts)]
-    ends = frozenset({bench.tokenizer.eos_token_id})
-    batch = PromptBatch(bench.graft, prompts, bench.tokenizer.pad_token_id, ends, number)
-    probe, out = Probe(bench.graft), [{} for _ in facts]
-    for name, table in (("rows", rows), ("none", bench.graft.empty_rows())):
-        for one, fact, prompt, said in zip(out, facts, prompts, batch.answer(RowBatch.shared(table, len(facts))), strict=True):
-            text, whole = bench.tokenizer.decode(said.tokens), [*prompt, *said.tokens]
-            found = probe.read(whole).log_probs[len(prompt) - 1 : -1]
-            nats = -found.gather(1, torch.tensor(said.tokens)[:, None]) if said.tokens else found.new_zeros(1, 1)
-            hits = find_rows(bench.graft, rows, whole)[len(prompt) :] >= 0
-            one |= {
-                f"{name}.used.says": float(contains_any(text, fact.accepted)),
-                f"{name}.repeated": repeated(said.tokens),
-                f"{name}.nats": float(nats.mean()),
-                f"{name}.nats_later": float(nats[_SOON:].mean()) if len(nats) > _SOON else None,
-                f"{name}.tokens": float(len(said.tokens)),
-                f"{name}.hits_later": float(hits.any(-1).sum()),
-            }
+    nothing, out, texts = bench.graft.empty_rows(), [{} for _ in facts], [{} for _ in facts]
+    for told in (False, True):
+        prompts = [one.ids if told else one.ids[: one.answer_start] for one in bench.encoded(facts)]
+        for arm, table in (("rows", rows), ("none", nothing)):
+            name = f"told.{arm}" if told else arm
+            for place, found in enumerate(_gone_on(bench, rows, table, prompts, number)):
+                text = found.pop("text")
+                found |= {} if told else {"used.says": float(contains_any(text, facts[place].accepted))}
+                out[place] |= {f"{name}.{measure}": value for measure, value in found.items()}
+                texts[place][name] = text
     for one in out:
-        one["delta_nats"] = one["rows.nats"] - one["none.nats"]
+        one |= {f"{which}delta_nats": one[f"{which}rows.nats"] - one[f"{which}none.nats"] for which in ("", "told.")}
+        one["told.delta_repeated"] = one["told.rows.repeated"] - one["told.none.repeated"]
+    return out, texts
+
+
+def _gone_on(bench: Bench, rows: RowMap, table: RowMap, prompts: list[list[int]], number: int) -> list[dict]:
+    """Of each prompt the text that follows with `table`, how likely it is to the base, and how often it meets `rows`."""
+    ends, probe, out = frozenset({bench.tokenizer.eos_token_id}), Probe(bench.graft), []
+    batch = PromptBatch(bench.graft, prompts, bench.tokenizer.pad_token_id, ends, number)
+    for prompt, said in zip(prompts, batch.answer(RowBatch.shared(table, len(prompts))), strict=True):
+        whole = [*prompt, *said.tokens]
+        found = probe.read(whole).log_probs[len(prompt) - 1 : -1]
+        nats = -found.gather(1, torch.tensor(said.tokens)[:, None]) if said.tokens else found.new_zeros(1, 1)
+        hits = find_rows(bench.graft, rows, whole)[len(prompt) :] >= 0
+        measures = {
+            "text": bench.tokenizer.decode(said.tokens),
+            "repeated": repeated(said.tokens),
+            "nats": float(nats.mean()),
+            "nats_later": float(nats[_SOON:].mean()) if len(nats) > _SOON else None,
+            "tokens": float(len(said.tokens)),
+            "hits_later": float(hits.any(-1).sum()),
+        }
+        out.append(measures)
     return out
 
 
