@@ -92,7 +92,7 @@ rule measure_pretrained:
         mem_mb=1500,
     params:
         code=code_of("measure_pretrained.py"),
-        settings=settings_of("pretrain", "pretrained"),
+        settings=settings_of("pretrain") | {"pretrained": {name: SETTINGS["pretrained"][name] for name in ("probes", "documents")}},
         options=f"--config {CONFIG}",
     message:
         "python code/steps/measure_pretrained.py {params.options} --trained {input.trained} --corpus {input.corpus}"

@@ -202,9 +202,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not len(gains):
             continue  # a small text has no trigram that often
         metrics[f"pretrain.engram_minus_dense.{band}.dnats"] = over_items(gains, source)
-    config = {name: settings[name] for name in ("pretrain", "pretrained")} | {
-        "models": sorted(f"{name}.s{seed}" for name, seed in models)
-    }
+    config = {"pretrain": about, "pretrained": {name: how[name] for name in ("probes", "documents")}}
+    config["models"] = sorted(f"{name}.s{seed}" for name, seed in models)
     speeds = defaultdict(list)
     for (name, _), record in records.items():
         speeds[f"pretrain.{name}.tokens_per_s"].append(record["provenance"]["tokens_per_s"])
