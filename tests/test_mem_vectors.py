@@ -9,7 +9,7 @@ from loci.bench.mem_scores import answer_entries, capacity_entries
 from loci.bench.mem_texts import LONGEST, mem_texts, word_pool
 from loci.errors import UserError
 from loci.models.kv_prefix import answer_logits, first_layers, fit_prefix, next_token_loss, study, study_loss
-from loci.models.mem_vectors import PUBLISHED, Adam, Front, MemSettings, cram, greedy, grow
+from loci.models.mem_vectors import PUBLISHED, Adam, Front, MemSettings, begin, cram, greedy, grow
 
 HOW = MemSettings(vectors=2, rate=0.1, steps=120, patience=60)
 CLOSE = 1e-4
@@ -94,6 +94,26 @@ def test_a_text_comes_back_and_what_is_kept_is_what_was_measured(llama, front):
     assert bool(last[0].right.all()), "a text that the model can say"
     assert greedy(front, [one.vectors for one in last], 30, frozenset())[0][: len(texts[0])] == texts[0]
     assert [len(one.right) for one in last] == list(map(len, texts))
+
+
+def test_steps_are_those_that_were_taken_to_no_avail_or_not(llama, front):
+    hopeless = MemSettings(vectors=1, rate=1e-6, steps=9, patience=4)
+    (found,) = cram(front, [ids(llama, "xq jz")], hopeless, front.draw(1, hopeless, 0))
+    assert not found.right.all() and found.steps == 4, "given up after its patience, not when it was last better"
+    (found,) = cram(front, [ids(llama, "xq jz")], hopeless, front.draw(1, hopeless, 0), left=[2])
+    assert found.steps == 2
+
+
+def test_what_is_slow_at_first_is_drawn_anew(llama, front):
+    texts = [ids(llama, "the "), ids(llama, "xq jz")]
+    plain = cram(front, texts, HOW, front.draw(2, HOW, 5))
+    within = plain[0].steps
+    assert plain[0].right.all() and plain[1].steps > within, "one text is done by then, the other is not"
+    first, second = begin(front, texts, HOW, 5, within, 2)
+    assert torch.equal(first.right, plain[0].right) and first.steps == within
+    (last,) = cram(front, texts[1:], HOW, front.draw(2, HOW, 7)[1:])
+    assert torch.allclose(second.vectors, last.vectors, atol=1e-3) and second.steps == 2 * within + last.steps
+    assert begin(front, texts, HOW, 5, within, 0)[1].steps == plain[1].steps
 
 
 def test_greedy_of_unequal_inputs_is_greedy_of_each(llama, front):

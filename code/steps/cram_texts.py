@@ -1,6 +1,7 @@
 """How many tokens K [mem] vectors hold: documentation and random words, made longer until the model no longer says them.
 
-All texts at once, each from its vectors of the shorter length, token 1 scored. With --published, the recipe as it was published
+All texts at once, each from its vectors of the shorter length, token 1 scored; at the first length a text that is slow is drawn
+anew. With --published, the recipe as it was published
 (nothing in front, a new draw for each length, token 1 neither trained nor scored), with fewer steps. A kind of text whose mean
 accuracy has fallen below its `mem.stop` is not made longer. A killed run goes on with the next length.
 """
@@ -18,7 +19,7 @@ from loci.bench.texts import prose_sha256
 from loci.config import load_config
 from loci.errors import run_step
 from loci.models.base import Base, load_base, use_threads
-from loci.models.mem_vectors import PUBLISHED, Crammed, Front, MemSettings, cram, greedy
+from loci.models.mem_vectors import PUBLISHED, Crammed, Front, MemSettings, begin, cram, greedy
 from loci.provenance import Provenance
 from loci.results import result, rounded, sha256_text, write_json
 from loci.shards import Shards
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "prose_sha256": prose_sha256(),
     }
     shards = Shards(Path(__file__), {**relevant, "model": base.model_sha256}, args.out.parent / "work")
-    items, costs, vectors, taken = [], [], front.draw(len(tried), spec, _SEED), [0] * len(tried)
+    items, costs, vectors, taken = [], [], None, [0] * len(tried)
     for length in tqdm(lengths, desc="cram", unit="length"):
         if not tried:
             break
@@ -108,13 +109,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         part = shards.get(f"n{length:03d}")
         if part is None:
             started, tokens = time.perf_counter(), [0]
-            start = front.draw(len(tried), spec, _SEED + length) if args.published else vectors
 
             def watch(count: int, tokens: list[int] = tokens) -> None:
                 tokens[0] += count
 
-            left = None if args.published else [how["most"] - steps for steps in taken]
-            found = cram(front, texts, spec, start, watch, left)
+            if args.published:
+                found = cram(front, texts, spec, front.draw(len(tried), spec, _SEED + length), watch)
+            elif length == lengths[0]:
+                found = begin(front, texts, spec, _SEED, *(how["redraw"][name] for name in ("within", "again")), watch)
+            else:
+                found = cram(front, texts, spec, vectors, watch, [how["most"] - steps for steps in taken])
             about = measured(front, texts, found, kinds, base) if length in how["lengths"] or args.published else []
             spent = {"length": length, "texts": len(texts), "tokens": tokens[0], "seconds": time.perf_counter() - started}
             part = shards.put(f"n{length:03d}", {"found": in_shard(found), "measured": about, "spent": spent})
@@ -127,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         kept = [at for at, kind in enumerate(kinds) if args.published or sum(share[kind]) / len(share[kind]) >= how["stop"][kind]]
         tried, taken = [tried[at] for at in kept], [taken[at] for at in kept]
-        vectors = torch.stack([found[at].vectors for at in kept]) if kept else vectors[:0]
+        vectors = torch.stack([found[at].vectors for at in kept]) if kept else None
     record = provenance.record() | {"model_sha256": base.model_sha256, "lengths": costs}
     metrics = {"vectors": args.vectors, "texts": len({one["text"] for one in items})}
     write_json(args.out, result("cram_texts", relevant, _SEED, metrics, rounded(items), record))

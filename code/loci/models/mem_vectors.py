@@ -52,7 +52,7 @@ PUBLISHED = {"rate": 0.01, "betas": (0.9, 0.9), "decay": 0.01, "first": False, "
 @dataclass(frozen=True)
 class Crammed:
     """What came out for one text at one length. vectors: [K, d]. right: bool [L], of each token under teacher forcing. nats: [L],
-    cross-entropy of each token behind these vectors. steps: that were taken at this length."""
+    cross-entropy of each token behind these vectors. steps: that were taken at this length, to no avail or not."""
 
     vectors: torch.Tensor
     right: torch.Tensor
@@ -150,7 +150,7 @@ def cram(
     at, most = torch.arange(len(texts)), torch.tensor([min(settings.steps, one) for one in left or [settings.steps] * len(texts)])
     best: list[Crammed | None] = [None] * len(texts)
     score, lowest = torch.full((len(texts),), -1), torch.full((len(texts),), torch.inf)
-    better = torch.zeros(len(texts), dtype=torch.int64)  # step of the last progress
+    better, taken = (torch.zeros(len(texts), dtype=torch.int64) for _ in range(2))  # step of the last progress; steps in all
     adam = Adam(start.clone(), settings)
     for step in range(settings.steps + 1):
         vectors = adam.values.detach().requires_grad_(True)
@@ -162,11 +162,11 @@ def cram(
         for place in (found > score[at]).nonzero().flatten().tolist():
             text = int(at[place])
             kept = slice(0, int(lengths[text]))
-            best[text] = Crammed(vectors[place].detach().clone(), right[place, kept], nats[place, kept].detach(), step)
+            best[text] = Crammed(vectors[place].detach().clone(), right[place, kept], nats[place, kept].detach(), 0)
             score[text], better[text] = found[place], step
         means = (nats.detach() * scored[at]).sum(1) / scored[at].sum(1)
         fallen = means < _FALL * lowest[at]
-        better[at[fallen]], lowest[at[fallen]] = step, means[fallen]
+        better[at[fallen]], lowest[at[fallen]], taken[at] = step, means[fallen], step
         open_ = (found < scored[at].sum(1)) & (step - better[at] < settings.patience) & (step < most[at])
         if not bool(open_.any()):
             break
@@ -177,7 +177,31 @@ def cram(
         if not bool(open_.all()):
             at = at[open_]
             adam.keep(open_)
-    return best
+    return [replace(one, steps=int(steps)) for one, steps in zip(best, taken, strict=True)]
+
+
+def begin(
+    front: Front,
+    texts: Sequence[Sequence[int]],
+    settings: MemSettings,
+    seed: int,
+    within: int,
+    again: int,
+    watch: Callable[[int], None] = lambda _tokens: None,
+) -> list[Crammed]:
+    """Vectors from a first draw for short texts. What is not exact after `within` steps is drawn anew, at most `again` times;
+    steps of every draw count. Where no draw is exact the last one is kept."""
+    found: list[Crammed | None] = [None] * len(texts)
+    for draw in range(again + 1):
+        left = [at for at, one in enumerate(found) if not (one and bool(one.right.all()))]
+        if not left:
+            break
+        start = front.draw(len(texts), settings, seed + draw)[left]
+        most = None if draw == again else [within] * len(left)
+        crammed = cram(front, [texts[at] for at in left], settings, start, watch, most)
+        for at, one in zip(left, crammed, strict=True):
+            found[at] = replace(one, steps=one.steps + (found[at].steps if found[at] else 0))
+    return found
 
 
 def grow(
