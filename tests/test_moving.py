@@ -194,7 +194,8 @@ def ledger(tmp_path):
         keys += [f"transfer.b.{target}.{how}.steps" for how in ("refitted", "native")]
     keys += [
         "mention.b.passing.at_hits",
-        "long.b.delta_nats",
+        *(f"long.b.{name}" for name in ("delta_nats", "told.delta_nats", "told.delta_repeated")),
+        *(f"long.b.told.{arm}.repeated" for arm in ("rows", "none")),
         *(f"tuned.b.{name}.middle.says" for name in ("rows", "table", "model")),
     ]
     found = {
@@ -232,4 +233,5 @@ def test_findings_are_of_the_ledger(ledger):
     path, found = ledger
     text = "\n".join(inside_block(Ledger(path), "b"))
     assert "Rows at mentions" in text and "Tuning instead" in text
-    assert f"{found['inside.long.b.delta_nats']['value']:.2f}" in text
+    for name in ("delta_nats", "told.delta_nats", "told.delta_repeated", "told.rows.repeated"):
+        assert f"{found[f'inside.long.b.{name}']['value']:.2f}" in text

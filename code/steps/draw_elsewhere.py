@@ -62,6 +62,8 @@ PANELS = {  # title, label of the axis, what is drawn: label -> key behind "insi
             "fact said, no rows": "long.{base}.none.used.says",
             "repeated, rows": "long.{base}.rows.repeated",
             "repeated, no rows": "long.{base}.none.repeated",
+            "… from the whole fact, rows": "long.{base}.told.rows.repeated",
+            "… from the whole fact, no rows": "long.{base}.told.none.repeated",
         },
     ),
     "tuned": (

@@ -135,6 +135,8 @@ def _elsewhere(ledger: Ledger, base: str) -> list[str]:
         f"- **Two domains in one table**, first and second: {stacks}.",
         f"- **A hundred tokens behind a trigger**: the fact is said in {found('long.rows.used.says')} (without rows "
         f"{found('long.none.used.says')}); runs of four that repeat {found('long.rows.repeated')} and "
-        f"{found('long.none.repeated')}; nats a token to the base, less those of its own text {found('long.delta_nats')}.",
+        f"{found('long.none.repeated')}; where both go on from the fact as text {found('long.told.rows.repeated')} and "
+        f"{found('long.told.none.repeated')}, difference {found('long.told.delta_repeated')}; nats a token to the base, "
+        f"less those of its own text {found('long.delta_nats')}, from the fact as text {found('long.told.delta_nats')}.",
         f"- **Tuning instead**, up to the same margin, nats that unrelated next tokens move by: {tuning}.",
     ]
