@@ -285,7 +285,16 @@ def test_changes_are_told_with_both_values(made):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0, "0.000"), (-1e-17, "0.000"), (5.2e-5, "0.000052"), (0.98, "0.980"), (1, "1.00"), (54.2, "54.2"), (2087.4, "2,087")],
+    [
+        (0.0, "0.000"),
+        (-1e-17, "0.000"),
+        (5.2e-5, "0.000052"),
+        (0.98, "0.980"),
+        (1, "1.00"),
+        (54.2, "54.2"),
+        (48.0, "48"),
+        (2087.4, "2,087"),
+    ],
 )
 def test_numbers_keep_three_digits(value, shown):
     assert number(value) == shown

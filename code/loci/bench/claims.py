@@ -66,6 +66,7 @@ _SCHEMA = {
 }
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where PyYAML has its parser in C
 _NOTHING = 1e-9  # a difference below it is one of rounding
+_COUNTS = 10  # whole numbers from here on are counts
 _PLACE = re.compile(r"\{(\w+)(?:\.(value|n))?\}")
 _RESULT = re.compile(r"(?<![A-Za-z0-9])\d")  # BM25 and F1 are names
 
@@ -248,10 +249,11 @@ def spread(found: Quantity) -> str:
 
 
 def number(value: float, digits: int | None = None) -> str:
-    """Three decimals, fewer of large numbers, two digits of tiny ones."""
+    """Three decimals, fewer of large numbers, none of whole ones from ten on, two digits of tiny ones."""
     if not math.isfinite(value):
         return "without end"
-    digits = _digits(value) if digits is None else digits
+    if digits is None:
+        digits = 0 if abs(value) >= _COUNTS and value == round(value) else _digits(value)
     return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
