@@ -10,6 +10,7 @@ from pytest import fixture, raises
 
 from loci.bench.decode import PromptBatch
 from loci.errors import UserError
+from loci.models.engram import Graft
 from loci.models.rows import RowBatch
 from loci.serve import exact, slots
 from loci.serve.engine import CHUNK, WIDTHS, Busy, Engine, Request, Runner
@@ -155,6 +156,35 @@ def test_widths_that_add_in_another_order_are_found(world, monkeypatch):
     plain = head.forward
     monkeypatch.setattr(head, "forward", lambda hidden: plain(hidden) * (1 + 2e-7 * (len(hidden) in (2, 16))))
     assert exact_widths(graft) == [width for width in widths if width not in (2, 16)]
+
+
+def rows_read(graft, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states and what is read there, at random."""
+    generator = torch.Generator().manual_seed(5)
+    widths = (graft.width, graft.w_key.shape[1])
+    return tuple(torch.randn(count, width, generator=generator) for width in widths)
+
+
+def test_a_gate_has_the_same_bits_in_any_company(world):
+    """Sigmoids of whole vectors and of what is left over differ in the last bit of one in twenty."""
+    hidden, read = rows_read(world[1], 600)
+    with torch.no_grad():
+        together = torch.cat([world[1].gate(*pair) for pair in zip(hidden.split(64), read.split(64), strict=True)])
+        for count in (2, 8, 24, 48):
+            pairs = zip(hidden.split(count), read.split(count), strict=True)
+            assert torch.equal(torch.cat([world[1].gate(*pair) for pair in pairs]), together)
+        assert torch.allclose(together, Graft.gate(world[1], hidden, read), rtol=1e-6)
+
+
+def test_a_gate_that_rounds_otherwise_for_few_rows_is_found(world, monkeypatch):
+    graft, plain = world[1], ServedGraft.gate
+
+    def gate(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        rare = (hidden[:, 0] > 2) * (len(hidden) in (2, 16))
+        return plain(self, hidden, embedding) * (1 + 2e-7 * rare)
+
+    monkeypatch.setattr(ServedGraft, "gate", gate)
+    assert exact_widths(graft) == [width for width in world[4] if width not in (2, 16)]
 
 
 def test_a_machine_on_which_places_matter_is_refused(world, monkeypatch):

@@ -6,7 +6,9 @@ anything is served random tokens go through the whole model in each of them, at 
 differ in a bit from those of the widest is not used. What is left can be mixed freely.
 
 The order in which a kernel adds follows from shapes, not from numbers, so a few dozen rows of random tokens tell: had one
-product of one layer another order, some of the millions of sums behind these logits would round differently.
+product of one layer another order, some of the millions of sums behind these logits would round differently. A function of
+single numbers may differ in few of them; behind a few dozen rows stand millions of the model's, but only a few dozen gates of
+the graft, so many more of these are compared.
 """
 
 import torch
@@ -17,6 +19,7 @@ from loci.serve.overlay import Hits, ServedGraft
 from loci.serve.slots import Step
 
 _SEED = 0
+_GATES = 1024  # rows for which the graft alone is tried
 
 
 def exact_widths(graft: ServedGraft, candidates: tuple[int, ...] = WIDTHS) -> list[int]:
@@ -33,7 +36,19 @@ def exact_widths(graft: ServedGraft, candidates: tuple[int, ...] = WIDTHS) -> li
         places = torch.arange(widest - 1, -1, -1)
         if not torch.equal(_logits(engine, ids[places], read[places]), reference[places]):
             raise UserError("this machine", "multiplies the rows of a batch each in an order of its own", "serve with threads: 1")
-        return [width for width in candidates if torch.equal(_logits(engine, ids[:width], read[:width]), reference[:width])]
+        same = [width for width in candidates if torch.equal(_logits(engine, ids[:width], read[:width]), reference[:width])]
+    hidden = torch.randn(_GATES, graft.width, generator=generator)
+    read = torch.randn(_GATES, read.shape[1], generator=generator)
+    values = _values(graft, hidden, read, widest)
+    return [width for width in same if torch.equal(of := _values(graft, hidden, read, width), values[: len(of)])]
+
+
+@torch.no_grad()
+def _values(graft: ServedGraft, hidden: torch.Tensor, read: torch.Tensor, width: int) -> torch.Tensor:
+    """What the graft adds to rows [N, d], `width` of them at a time; what fills no batch is left out."""
+    whole = len(hidden) // width * width
+    pairs = zip(hidden[:whole].split(width), read[:whole].split(width), strict=True)
+    return torch.cat([graft.gated_value(*pair) for pair in pairs])
 
 
 @torch.no_grad()

@@ -22,8 +22,19 @@ class Hits:
     embedding: torch.Tensor
 
 
+_FIXED = 64  # rows; a multiple of what any processor's vectors hold
+
+
 class ServedGraft(Graft):
     """A graft that adds to chosen rows of one forward [N, 1, d], for rows that belong to different users."""
+
+    def gate(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """As `Graft.gate`, in whole blocks of rows: torch computes a sigmoid in vectors and what is left over one by one, and
+        the two differ in the last bit of one in twenty, so a gate's bits would depend on its place among all that are read."""
+        count = len(hidden)
+        padding = -count % _FIXED
+        hidden, embedding = (torch.cat([part, part.new_zeros(padding, part.shape[1])]) for part in (hidden, embedding))
+        return super().gate(hidden, embedding)[:count]
 
     def run(self, forward: Callable[[], torch.Tensor], hits: Hits | None, widths: list[int]) -> torch.Tensor:
         """What `forward` gives while the hits are added; with None the base model's own tensors go through untouched."""
