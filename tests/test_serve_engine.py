@@ -10,7 +10,6 @@ from pytest import fixture, raises
 
 from loci.bench.decode import PromptBatch
 from loci.errors import UserError
-from loci.models.engram import Graft
 from loci.models.rows import RowBatch
 from loci.serve import exact, slots
 from loci.serve.engine import CHUNK, WIDTHS, Busy, Engine, Request, Runner
@@ -169,21 +168,21 @@ def test_a_gate_has_the_same_bits_in_any_company(world):
     """Sigmoids of whole vectors and of what is left over differ in the last bit of one in twenty."""
     hidden, read = rows_read(world[1], 600)
     with torch.no_grad():
-        together = torch.cat([world[1].gate(*pair) for pair in zip(hidden.split(64), read.split(64), strict=True)])
+        together = torch.cat([world[1].steady_value(*pair) for pair in zip(hidden.split(64), read.split(64), strict=True)])
         for count in (2, 8, 24, 48):
             pairs = zip(hidden.split(count), read.split(count), strict=True)
-            assert torch.equal(torch.cat([world[1].gate(*pair) for pair in pairs]), together)
-        assert torch.allclose(together, Graft.gate(world[1], hidden, read), rtol=1e-6)
+            assert torch.equal(torch.cat([world[1].steady_value(*pair) for pair in pairs]), together)
+        assert torch.allclose(together, world[1].gated_value(hidden, read), rtol=1e-5, atol=1e-7)
 
 
 def test_a_gate_that_rounds_otherwise_for_few_rows_is_found(world, monkeypatch):
-    graft, plain = world[1], ServedGraft.gate
+    graft, plain = world[1], ServedGraft.steady_value
 
-    def gate(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        rare = (hidden[:, 0] > 2) * (len(hidden) in (2, 16))
+    def steady(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        rare = (hidden[:, :1] > 2) * (len(hidden) in (2, 16))
         return plain(self, hidden, embedding) * (1 + 2e-7 * rare)
 
-    monkeypatch.setattr(ServedGraft, "gate", gate)
+    monkeypatch.setattr(ServedGraft, "steady_value", steady)
     assert exact_widths(graft) == [width for width in world[4] if width not in (2, 16)]
 
 

@@ -48,7 +48,7 @@ def _values(graft: ServedGraft, hidden: torch.Tensor, read: torch.Tensor, width:
     """What the graft adds to rows [N, d], `width` of them at a time; what fills no batch is left out."""
     whole = len(hidden) // width * width
     pairs = zip(hidden[:whole].split(width), read[:whole].split(width), strict=True)
-    return torch.cat([graft.gated_value(*pair) for pair in pairs])
+    return torch.cat([graft.steady_value(*pair) for pair in pairs])
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from loci.models.engram import Graft, gather_rows
+from loci.models.products import linear
 from loci.models.rows import RowMap
 from loci.models.suffix import find_rows
 
@@ -28,13 +29,13 @@ _FIXED = 64  # rows; a multiple of what any processor's vectors hold
 class ServedGraft(Graft):
     """A graft that adds to chosen rows of one forward [N, 1, d], for rows that belong to different users."""
 
-    def gate(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        """As `Graft.gate`, in whole blocks of rows: torch computes a sigmoid in vectors and what is left over one by one, and
-        the two differ in the last bit of one in twenty, so a gate's bits would depend on its place among all that are read."""
+    def steady_value(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """`gated_value` for rows hidden [P, d], embedding [P, O*D] -> [P, d], gates in whole blocks of rows: torch computes a
+        sigmoid in vectors and what is left over one by one, and the two differ in the last bit of one in twenty, so a gate's
+        bits would depend on its place among all that are read."""
         count = len(hidden)
-        padding = -count % _FIXED
-        hidden, embedding = (torch.cat([part, part.new_zeros(padding, part.shape[1])]) for part in (hidden, embedding))
-        return super().gate(hidden, embedding)[:count]
+        padded = (torch.cat([part, part.new_zeros(-count % _FIXED, part.shape[1])]) for part in (hidden, embedding))
+        return self.gate(*padded)[:count, None] * linear(embedding, self.w_value)
 
     def run(self, forward: Callable[[], torch.Tensor], hits: Hits | None, widths: list[int]) -> torch.Tensor:
         """What `forward` gives while the hits are added; with None the base model's own tensors go through untouched."""
@@ -50,7 +51,7 @@ class ServedGraft(Graft):
         padding = width_of(count, widths) - count
         rows = torch.cat([hits.rows, hits.rows.new_zeros(padding)])
         embedding = torch.cat([hits.embedding, hits.embedding.new_zeros(padding, hits.embedding.shape[1])])
-        value = self.gated_value(hidden[rows, 0], embedding)[:count]
+        value = self.steady_value(hidden[rows, 0], embedding)[:count]
         added = hidden.clone()
         added[hits.rows, 0] += value
         return added
