@@ -93,12 +93,17 @@ def settings() -> dict:
     return load_config(CONFIG / "smoke.yaml")
 
 
-def test_the_last_of_two_domains_stands_and_salts_keep_both(tiny_root):
+def patient_bench(tiny_root) -> tuple[Bench, list[Fact]]:
+    """A bench on which rows of two facts are written until these are said, and the facts."""
     profile = settings()
     profile["inside"]["depths"]["most"] = 300
     profile["engram"] |= {"orders": [5, 14], "row_dim": 32}
-    bench = Bench(load_base("tiny", tiny_root / "tiny"), profile)
     facts = [Fact("a", "Bo", "My pet answers to Bo.", ("Bo",)), Fact("b", "Rome", "My sister lives in Rome.", ("Rome",))]
+    return Bench(load_base("tiny", tiny_root / "tiny"), profile), facts
+
+
+def test_the_last_of_two_domains_stands_and_salts_keep_both(tiny_root):
+    bench, facts = patient_bench(tiny_root)
     same = [Fact("a", "Zed", "My pet answers to Zed.", ("Zed",)), Fact("b", "Oslo", "My sister lives in Oslo.", ("Oslo",))]
     for one in stack(bench, facts, {"shared": same}, 0):
         assert one["alone.first.says"] == one["shared.stacked.second.says"] == 1
@@ -107,11 +112,7 @@ def test_the_last_of_two_domains_stands_and_salts_keep_both(tiny_root):
 
 
 def test_long_text_goes_on_from_the_trigger_or_from_the_whole_sentence(tiny_root):
-    profile = settings()
-    profile["inside"]["depths"]["most"] = 300
-    profile["engram"] |= {"orders": [5, 14], "row_dim": 32}
-    bench = Bench(load_base("tiny", tiny_root / "tiny"), profile)
-    facts = [Fact("a", "Bo", "My pet answers to Bo.", ("Bo",)), Fact("b", "Rome", "My sister lives in Rome.", ("Rome",))]
+    bench, facts = patient_bench(tiny_root)
     measures, texts = long(bench, facts, 8, 0)
     for one, found, encoded in zip(texts, measures, bench.encoded(facts), strict=True):
         for name, start in (("none", encoded.ids[: encoded.answer_start]), ("told.none", encoded.ids)):
@@ -122,7 +123,6 @@ def test_long_text_goes_on_from_the_trigger_or_from_the_whole_sentence(tiny_root
             kept = [token for token in whole[0, ids.shape[1] :].tolist() if token != bench.tokenizer.eos_token_id]
             assert one[name] == bench.tokenizer.decode(kept) and found[f"{name}.tokens"] == len(kept)
         assert found["rows.used.says"] == 1 and "told.rows.used.says" not in found  # what was told says nothing by being there
-        assert found["told.delta_repeated"] == found["told.rows.repeated"] - found["told.none.repeated"]
 
 
 def test_weights_are_tuned_in_one_copy_that_comes_back_as_the_base_was(tiny_root):

@@ -165,7 +165,7 @@ def rows_read(graft, count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_gate_has_the_same_bits_in_any_company(world):
-    """Sigmoids of whole vectors and of what is left over differ in the last bit of one in twenty."""
+    """Sigmoids of whole vectors and of what is left over differ in the last bit of some."""
     hidden, read = rows_read(world[1], 600)
     with torch.no_grad():
         together = torch.cat([world[1].steady_value(*pair) for pair in zip(hidden.split(64), read.split(64), strict=True)])

@@ -14,6 +14,8 @@ from loci.models.products import linear
 from loci.models.rows import RowMap
 from loci.models.suffix import find_rows
 
+_FIXED = 64  # rows; a multiple of what any processor's vectors hold
+
 
 @dataclass(frozen=True)
 class Hits:
@@ -23,15 +25,12 @@ class Hits:
     embedding: torch.Tensor
 
 
-_FIXED = 64  # rows; a multiple of what any processor's vectors hold
-
-
 class ServedGraft(Graft):
     """A graft that adds to chosen rows of one forward [N, 1, d], for rows that belong to different users."""
 
     def steady_value(self, hidden: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """`gated_value` for rows hidden [P, d], embedding [P, O*D] -> [P, d], gates in whole blocks of rows: torch computes a
-        sigmoid in vectors and what is left over one by one, and the two differ in the last bit of one in twenty, so a gate's
+        sigmoid in vectors and what is left over one by one, and the two differ in the last bit of one in twenty-five, so a gate's
         bits would depend on its place among all that are read."""
         count = len(hidden)
         padded = (torch.cat([part, part.new_zeros(-count % _FIXED, part.shape[1])]) for part in (hidden, embedding))
