@@ -99,6 +99,26 @@ def test_clones_read_at_the_same_places_and_say_something_else(tmp_path):
     store.close()
 
 
+class Drifting:
+    """A bench whose runs take longer and longer, and rows a tenth longer than no rows at any time."""
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, concurrency, users, rows=None, total=0, seed=0):
+        self.runs += 1
+        return Measured((100 + self.runs) * (1.0 if rows is None else 1.1), [1.0])
+
+
+def test_a_machine_that_drifts_does_not_change_what_rows_add():
+    step, serve = load_step("load_serve"), {"slots": 4, "load": {"concurrency": [1, 4, 8], "repeats": 3}}
+    entry = step.overhead(Drifting(), [None] * 4, serve, "f")
+    assert entry["value"] == pytest.approx(0.1, abs=1e-9) and entry["n"] == 3
+    alone = step.cost_alone(Drifting(), Drifting(), 4, "f")
+    assert alone["value"] == pytest.approx(0, abs=1e-9)
+    assert [step.in_turn((1, 2), again) for again in range(3)] == [(1, 2), (2, 1), (1, 2)]
+
+
 def test_speeds_on_a_hand_made_case():
     runs = [
         Measured(

@@ -33,7 +33,7 @@ from loci.serve.traces import TraceCache
 from loci.serve.write_load import write_seconds
 
 _SEED = 0
-_FEW = 5  # runs where no ratio is taken; two would have Student's intervals that say nothing
+_FEW = 5  # runs where no small difference is asked about; two would have Student's intervals that say nothing
 _ONE = (1, *WIDTHS)  # with the width that gives one row alone other bits
 
 
@@ -72,36 +72,51 @@ def largest(settings: dict) -> int:
     return max(size for size in settings["load"]["concurrency"] if size <= settings["slots"])
 
 
-def by_concurrency(bench: Bench, population: Population, serve: dict, source: str) -> dict[str, dict]:
-    """Plain model and rows at every concurrency, interleaved; what rows cost, and what batching gains."""
+def in_turn(arms: Sequence, again: int) -> Sequence:
+    """The arms of one repeat, every other time from the last to the first: what comes first gains nothing over all repeats."""
+    return arms if again % 2 == 0 else arms[::-1]
+
+
+def by_concurrency(bench: Bench, mine: list, serve: dict, source: str) -> dict[str, dict]:
+    """Plain model and rows (of each user, `mine`) at every concurrency, interleaved; what batching gains."""
     load, most = serve["load"], largest(serve)
-    mine = [population.rows_of(user) for user in range(load["swapped"])]
     runs: dict[str, list[Measured]] = {}
-    every = [(again, size) for again in range(load["repeats"]) for size in load["concurrency"]]
-    plan = [(again, size) for again, size in every if size in (1, most) or again < _FEW]
+    plan = [(again, size) for again in range(min(_FEW, load["repeats"])) for size in load["concurrency"]]
     for again, size in tqdm(plan, desc="by requests at a time", unit="run"):
-        for arm, rows in (("plain", None), ("rows", mine.__getitem__)):
+        for arm, rows in in_turn((("plain", None), ("rows", mine.__getitem__)), again):
             total = min(load["requests"], 8 * size)
             runs.setdefault(f"serve.{arm}.c{size}", []).append(bench.run(size, len(mine), rows, total, again))
     entries = {}
     for name, found in runs.items():
         entries |= latency_entries(name, found, source)
-    seconds = {arm: [run.seconds for run in runs[f"serve.{arm}.c{most}"]] for arm in ("plain", "rows")}
-    entries["serve.rows.overhead"] = ratio_entry(seconds["rows"], seconds["plain"], source, less=1.0)
     rates = [[run.rate for run in runs[f"serve.rows.c{size}"]] for size in (most, min(load["concurrency"]))]
     entries["serve.rows.batching_gain"] = ratio_entry(*rates, source)
     return entries
 
 
+def overhead(bench: Bench, mine: list, serve: dict, source: str) -> dict:
+    """What rows add to the seconds of one full batch, each place another user's, as a share of the plain model's. A repeat is
+    plain, rows, rows, plain: a machine that drifts within it slows both alike."""
+    most, arms = largest(serve), {"plain": None, "rows": mine.__getitem__}
+    spent: dict[str, list[float]] = {arm: [] for arm in arms}
+    for again in tqdm(range(serve["load"]["repeats"]), desc="what rows add", unit="repeat"):
+        runs = [(arm, bench.run(most, len(mine), arms[arm], most, again).seconds) for arm in ("plain", "rows", "rows", "plain")]
+        for arm, seconds in spent.items():
+            seconds.append(sum(one for name, one in runs if name == arm))
+    return ratio_entry(spent["rows"], spent["plain"], source, less=1.0)
+
+
 def by_users(bench: Bench, population: Population, settings: dict, about: dict, folder: Path, source: str) -> dict[str, dict]:
-    """Rows at every number of registered users, whose rows lie on disk, in one interleaved series; the ratio of last to first."""
+    """Rows at every number of registered users, whose rows lie on disk, in one interleaved series; the ratio of most to fewest,
+    which are run more often than those between."""
     load, serve = settings["serve"]["load"], settings["serve"]
     stores = {users: fill_store(folder / f"{users}.sqlite", population, users, about) for users in load["users"]}
     caches = {users: TraceCache(store.trace, about, int(serve["cache_mb"] * 1e6)) for users, store in stores.items()}
     runs: dict[int, list[Measured]] = {users: [] for users in load["users"]}
-    for again in tqdm(range(load["repeats"]), desc="by registered users", unit="run"):
-        for users, cache in caches.items():
-            runs[users].append(bench.run(largest(serve), users, partial(_read, cache), seed=again))
+    compared = max(load["users"]), min(load["users"])
+    for again in tqdm(range(load["repeats"]), desc="by registered users", unit="repeat"):
+        for users in in_turn([one for one in load["users"] if one in compared or again < _FEW], again):
+            runs[users].append(bench.run(largest(serve), users, partial(_read, caches[users]), seed=again))
     entries = {}
     for users, found in runs.items():
         entries |= latency_entries(f"serve.rows.u{users}", found, source)
@@ -109,8 +124,17 @@ def by_users(bench: Bench, population: Population, settings: dict, about: dict, 
         hits = cache.hits / (cache.hits + cache.misses)
         entries[f"serve.rows.u{users}.cache_hits"] = over_seeds([hits], source)
         stores[users].close()
-    rates = [[run.rate for run in runs[users]] for users in (max(load["users"]), min(load["users"]))]
+    rates = [[run.rate for run in runs[users]] for users in compared]
     return entries | {"serve.rows.scale_ratio": ratio_entry(*rates, source)}
+
+
+def cost_alone(exact: Bench, loose: Bench, repeats: int, source: str) -> dict:
+    """What it costs a request that is served alone that no forward has one row, as a share of its seconds."""
+    pairs = []
+    for again in tqdm(range(repeats), desc="served alone", unit="repeat"):
+        seconds = {bench: bench.run(1, 1, None, 6, again).seconds for bench in in_turn((exact, loose), again)}
+        pairs.append((seconds[exact], seconds[loose]))
+    return ratio_entry(*zip(*pairs, strict=True), source, less=1.0)
 
 
 def _read(cache: TraceCache, user: int):
@@ -159,10 +183,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     widths = exact_widths(graft)
     population = written_population(graft, base.tokenizer, load["written"], load["facts"], settings["write"])
     bench = Bench(graft, population, settings["serve"], widths)
-    costs = by_concurrency(bench, population, settings["serve"], source)
+    mine = [population.rows_of(user) for user in range(load["swapped"])]
+    costs = by_concurrency(bench, mine, settings["serve"], source)
+    costs["serve.rows.overhead"] = overhead(bench, mine, settings["serve"], source)
     loose = Bench(graft, population, settings["serve"], list(_ONE))
-    pairs = [[one.run(1, 1, None, 6, again).seconds for one in (bench, loose)] for again in range(load["repeats"])]
-    costs["serve.exact.cost_alone"] = ratio_entry(*zip(*pairs, strict=True), source, less=1.0)
+    costs["serve.exact.cost_alone"] = cost_alone(bench, loose, load["repeats"], source)
     with scratch(args.out.parent / "work" / "load_serve") as folder:
         costs |= by_users(bench, population, settings, about, folder, source)
         graft.detach()
