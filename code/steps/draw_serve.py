@@ -35,7 +35,7 @@ def draw_arms(axes, ledger: Ledger, measure: str, style: str, named: bool) -> No
         look = {"color": colour, "marker": marker, "markersize": 3.5, "linewidth": 0.8, "elinewidth": 0.5, "linestyle": style}
         values = [entry["value"] for entry in entries]
         axes.errorbar(sizes, values, yerr=whiskers(entries), label=label if named else None, **look)
-    axes.set(xscale="log", yscale="log", xlabel="requests at a time")
+    axes.set(xscale="log", xlabel="requests at a time")
 
 
 def draw_users(axes, ledger: Ledger) -> None:
@@ -71,9 +71,12 @@ def draw(ledger: Ledger):
     figure, panels = plt.subplots(1, 4, figsize=(PAGE_WIDTH, 2.4))
     draw_arms(panels[0], ledger, "requests_per_second", "-", True)
     runs = [ledger[f"serve.rows.c{size}.p50"]["n"] for size in ledger.parts("serve.rows.c", ".p50")]
-    panels[0].set_title(f"requests a second\n({min(runs)} to {max(runs)} runs)", fontsize=6)
+    told = " to ".join(str(count) for count in sorted({min(runs), max(runs)}))
+    panels[0].set_title(f"requests a second\n({told} runs)", fontsize=6)
+    panels[0].set_ylim(0)
     draw_arms(panels[1], ledger, "p50", "-", False)
     draw_arms(panels[1], ledger, "p99", ":", False)
+    panels[1].set_yscale("log")
     panels[1].set_title("seconds of a request\np50, dotted p99", fontsize=6)
     draw_users(panels[2], ledger)
     draw_machines(panels[3], ledger)
