@@ -224,6 +224,11 @@ def test_promoting_one_part_keeps_what_other_runs_left(tmp_path):
     costs = json.loads((reference / "rule_costs.json").read_text("utf-8"))
     assert {name: cost["seconds"] for name, cost in costs["rules"].items()} == {"density": 4, "sweep_rows": 7, "stress_rows": 9}
     assert costs["default_run_seconds"] == 4 / 2  # one of two cores
+    assert costs["of_them_locomo"] == 0 and "score_locomo" in costs["untimed"] and "density" not in costs["untimed"]
+    write_bytes(later / "benchmarks" / "rows_locomo.base.tsv", f"{header}6\t0:00:00\t10\n".encode())
+    step.main(["--from", str(later), "--to", str(reference), "--rule", "sweeps"])
+    costs = json.loads((reference / "rule_costs.json").read_text("utf-8"))
+    assert (costs["default_run_seconds"], costs["of_them_locomo"]) == (5, 3)
     step.main(["--from", str(later), "--to", str(reference)])
     assert [path.name for path in (reference / "sweeps").iterdir()] == ["stress.tiny.json"]
 

@@ -92,6 +92,11 @@ def default_jobs(profile: str) -> frozenset[str]:
     return frozenset(re.findall(rf"> logs/{profile}/(\S+)\.log 2>&1", done.stdout + done.stderr))
 
 
+def rules_of(part: str) -> frozenset[str]:
+    """Names of the rules in one file of the workflow, rules/<part>.smk."""
+    return frozenset(re.findall(r"^rule (\w+):", (ROOT / "rules" / f"{part}.smk").read_text("utf-8"), re.MULTILINE))
+
+
 def link_project(folder: Path) -> None:
     """Make a folder look like the project to the workflow: code, settings, models and authored data by link."""
     for name in _LINKED:

@@ -16,7 +16,7 @@ from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
-from loci.workflow import default_jobs
+from loci.workflow import default_jobs, rules_of
 
 _RESULT_FOLDERS = (
     "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem",
@@ -66,15 +66,23 @@ def promote(path: Path, target: Path) -> None:
 def rule_costs(folder: Path, known: dict[str, dict], cores: int, default: Set[str]) -> dict:
     """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again.
     cores: that one job takes. default: the jobs of the default run, which is counted in seconds of a machine of two cores, both
-    at work."""
+    at work; those of LOCOMO's rules are told apart, and jobs without a file named."""
     rules = dict(known)
     for path in sorted(folder.glob("*.tsv")):
         names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
         rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1), "cores": cores}
-    seconds = sum(cost["seconds"] * cost["cores"] for rule, cost in rules.items() if rule in default) / 2
-    return {"schema": SCHEMA, "cpu": cpu_name(), "default_run_seconds": round(seconds, 1), "rules": dict(sorted(rules.items()))}
+    spent = {rule: cost["seconds"] * cost["cores"] / 2 for rule, cost in rules.items() if rule in default}
+    about_locomo = rules_of("locomo")
+    return {
+        "schema": SCHEMA,
+        "cpu": cpu_name(),
+        "default_run_seconds": round(sum(spent.values()), 1),
+        "of_them_locomo": round(sum(value for job, value in spent.items() if job.split(".")[0] in about_locomo), 1),
+        "untimed": sorted(default - set(rules)),
+        "rules": dict(sorted(rules.items())),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:

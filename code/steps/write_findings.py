@@ -176,8 +176,12 @@ def costs_block(costs: dict) -> list[str]:
     lines = ["| rule | wall seconds | cores | peak memory (MB) |", "|---|---|---|---|"]
     for rule, cost in sorted(costs["rules"].items()):
         lines.append(f"| `{rule}` | {cost['seconds']:.0f} | {cost['cores']} | {cost['max_rss_mb']:.0f} |")
-    minutes = costs["default_run_seconds"] / 60
-    return [*lines, "", f"Rules of the default run together: {minutes:.1f} min of two cores ({costs['cpu']})."]
+    minutes, locomo = costs["default_run_seconds"] / 60, costs["of_them_locomo"] / 60
+    lines += ["", f"Rules of the default run together: {minutes:.1f} min of two cores ({costs['cpu']}), {locomo:.1f} of them to"]
+    lines[-1] += " read, answer and judge LOCOMO, in whose place a short stand-in is read where its file is not given."
+    if costs["untimed"]:
+        lines.append(f"Not timed, and not in the sum: {', '.join(f'`{job}`' for job in costs['untimed'])}.")
+    return lines
 
 
 def replace_block(path: Path, name: str, lines: list[str]) -> None:
