@@ -43,7 +43,7 @@ OUT = f"results/{PROFILE}"
 FIGURES = [
     *("recall", "worlds", "matrix", "budget", "growth", "layered", "firing", "density"),
     *("pretrain", "windowed", "extraction", "locomo", "judges", "distilled", "live", "mem", "serve"),
-    *("inside", "elsewhere"),
+    "inside",
 ]
 
 

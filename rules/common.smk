@@ -98,7 +98,7 @@ _CAPTIONS = Path(f"{OUT}/captions.json")
 config["captions"] = json.loads(_CAPTIONS.read_text(encoding="utf-8")) if _CAPTIONS.is_file() else {}
 _TOPICS = {
     "Memories of text": ("matrix", "budget", "growth", "distilled"),
-    "Inside the model": ("recall", "layered", "firing", "density", "mem", "live", "inside", "elsewhere"),
+    "Inside the model": ("recall", "layered", "firing", "density", "mem", "live", "inside"),
     "Serving many users": ("serve",),
     "Trained from scratch": ("pretrain", "windowed", "extraction"),
     "LOCOMO": ("locomo", "judges"),

@@ -1,4 +1,4 @@
-# Not part of the default run: selection on development users, and timings.
+# Not part of the default run: selection on development users, studies that take long, and timings.
 
 
 rule sweeps:
@@ -28,6 +28,9 @@ rule sweeps:
         f"{OUT}/sweeps/kill_serve.100.json",
         f"{OUT}/sweeps/mentions.{BASE}.json",
         f"{OUT}/sweeps/moved.{BASE}.json",
+        f"{OUT}/inside/moved.{BASE}.json",
+        f"{OUT}/mem/answered.{BASE}.json",
+        f"{OUT}/pretrain/written.json",
 
 
 rule benchmarks:

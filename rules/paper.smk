@@ -7,19 +7,16 @@ rule collect_ledger:
         expand(f"{OUT}/matrix/recall.{{write}}.json", write=["facts", "dialogue"]),
         f"{OUT}/matrix/distilled.json",
         f"{OUT}/mem/mem.{BASE}.json",
-        f"{OUT}/mem/answered.{BASE}.json",
         f"{OUT}/inside/rows.{BASE}.json",
         f"{OUT}/inside/depths.{BASE}.json",
         f"{OUT}/inside/pretrained.json",
         f"{OUT}/inside/mentions.{BASE}.json",
-        f"{OUT}/inside/moved.{BASE}.json",
         f"{OUT}/growth/growth.json",
         f"{OUT}/growth/answers.{BASE}.json",
         f"{OUT}/density/density.{BASE}.json",
         f"{OUT}/layered/layered.{BASE}.json",
         f"{OUT}/layered/contamination.{BASE}.json",
         f"{OUT}/pretrain/pretrained.json",
-        f"{OUT}/pretrain/written.json",
         f"{OUT}/windowed/windowed.json",
         f"{OUT}/live/live.json",
         f"{OUT}/windowed/cloze.json",
@@ -114,7 +111,7 @@ rule draw_memories:
         code=lambda wildcards: code_of(f"draw_{wildcards.figure}.py"),
         options=f"--base {BASE}",
     wildcard_constraints:
-        figure="matrix|budget|growth|layered|firing|density|mem|inside|elsewhere",
+        figure="matrix|budget|growth|layered|firing|density|mem|inside",
     message:
         "python code/steps/draw_{wildcards.figure}.py --ledger {input} {params.options} --out {output.pdf} {output.png}"
     shell:

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from pathlib import Path
 
 import pytest
 import yaml
@@ -153,7 +154,7 @@ def made(tmp_path):
             claims.append({name: value for name, value in claim.items() if value is not None})
         path = tmp_path / "claims.yaml"
         path.write_text(yaml.safe_dump({"base": base, "claims": claims}), encoding="utf-8")
-        write_ledger(tmp_path / "summary.json", LEDGER, profile)
+        write_ledger(tmp_path / "summary.json", {key: {**one, "source": "a.json"} for key, one in LEDGER.items()}, profile)
         return load_claims(path), Ledger(tmp_path / "summary.json")
 
     return written
@@ -200,21 +201,47 @@ def test_a_missing_key_is_an_error_with_the_nearest_one(made):
         check([hollow], ledger, "laptop")
 
 
-def test_a_missing_key_that_is_declared_is_not_testable_here(made):
-    needs = {"because": "no GPU", "keys": ["gpu."]}
-    claims, ledger = made(
-        {"measures": {"gap": "[gpu.rate]"}, "needs": needs},
-        {"measures": {"gap": "[gpu.rate] - [a.upp]"}, "needs": needs},
-        {"measures": {"gap": "[a.up]"}, "needs": needs},
-        {"measures": None, "predicate": None, "needs": {"because": "too large"}},
-    )
-    first = judge(claims[0], ledger)
-    assert (first["status"], first["reason"], first["value"], first["outcome"]) == (UNTESTABLE, "no GPU", None, None)
-    assert first["sentence"] == "It rises by … of …, that is …."
-    with pytest.raises(UserError, match=r"a\.upp: no such key"):
-        judge(claims[1], ledger)
-    assert judge(claims[2], ledger)["status"] == HOLDS, "what is there is judged"
-    assert judge(claims[3], ledger)["reason"] == "too large"
+def test_what_nothing_here_can_test_says_why(made):
+    claims, ledger = made({"measures": None, "predicate": None, "needs": {"because": "too large"}})
+    assert (judge(claims[0], ledger)["status"], judge(claims[0], ledger)["reason"]) == (UNTESTABLE, "too large")
+    with pytest.raises(UserError, match="claim0: needs: says that nothing can test it, beside a predicate"):
+        made({"needs": {"because": "too large"}})
+
+
+def whole_of(folder: Path, **sources: str) -> Ledger:
+    """A ledger of all results: keys, with _ for dots, and the file that each is from."""
+    entries = {
+        key.replace("_", "."): {"value": 1.0, "low": 1.0, "high": 1.0, "n": 9, "source": of} for key, of in sources.items()
+    }
+    write_ledger(folder / "whole.json", entries, "laptop")
+    return Ledger(folder / "whole.json")
+
+
+def test_what_a_run_did_not_make_is_not_testable_here(made, tmp_path):
+    (claim, half, typo), ledger = made(*({"measures": {"gap": key}} for key in ("[far.up]", "[a.up] - [far.up]", "[far.upp]")))
+    whole = whole_of(tmp_path, far_up="sweep.json")
+    for one in (claim, half):
+        found = judge(one, ledger, whole)
+        assert (found["status"], found["value"], found["outcome"]) == (UNTESTABLE, None, None)
+        assert found["reason"] == "sweep.json is no part of this run; `make sweeps` or `make benchmarks` makes it"
+        assert found["sentence"] == "It rises by … of …, that is …."
+    with pytest.raises(UserError, match=r"claim0: far\.up: no such key"):
+        judge(claim, ledger)
+    with pytest.raises(UserError, match=r"claim2: far\.upp: no such key"):
+        judge(typo, ledger, whole)
+    made_here = whole_of(tmp_path, far_up=ledger["a.up"]["source"])
+    with pytest.raises(UserError, match=r"claim0: far\.up: no such key"):  # its file was made, and lacks it
+        judge(claim, ledger, made_here)
+
+
+def test_without_locomo_its_claims_are_not_testable_here(made, tmp_path):
+    (claim,), ledger = made({"measures": {"gap": "[locomo.up]"}})
+    source = ledger["a.up"]["source"]
+    whole = whole_of(tmp_path, locomo_up=source)
+    with pytest.raises(UserError, match=r"locomo\.up: no such key"):
+        judge(claim, ledger, whole)
+    stand_in = whole_of(tmp_path, standin_down=source)
+    assert "a stand-in took its place" in judge(claim, stand_in, whole)["reason"]
 
 
 @pytest.mark.parametrize(

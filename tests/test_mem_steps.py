@@ -124,6 +124,9 @@ def test_the_figure_draws_what_is_in_the_ledger(tmp_path):
         step.main(["--ledger", str(tmp_path / "summary.json"), "--base", "b", "--out", str(tmp_path / f"{name}.pdf")])
         made.append((tmp_path / f"{name}.pdf").read_bytes())
     assert made[0] == made[1]
+    write_ledger(tmp_path / "held.json", {key: one for key, one in entries.items() if not key.startswith("mem_asked.")})
+    assert len(step.draw(Ledger(tmp_path / "held.json"), "b").axes) == 2, "answers are asked for in another run"
+    plt.close("all")
     write_ledger(tmp_path / "none.json", {"a.b": {"value": 1, "n": 1, "source": "x.json"}})
     with pytest.raises(UserError, match=r"holds no \[mem\] vectors of b"):
         step.draw(Ledger(tmp_path / "none.json"), "b")

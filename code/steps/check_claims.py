@@ -22,6 +22,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--claims", type=Path, default=PAPER / "claims.yaml", help="claims to check (YAML)")
     parser.add_argument("--ledger", type=Path, default=REFERENCE / "summary.json", help="ledger to check them against (JSON)")
+    whole = "ledger of all results; a claim that rests on results which the run of --ledger does not make is not testable (JSON)"
+    parser.add_argument("--whole", type=Path, default=REFERENCE / "summary.json", help=whole)
     parser.add_argument("--profile", default="laptop", help="whose claims are checked; the ledger must be of the same")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="verdicts to write (JSON)")
     parser.add_argument("--table", type=Path, required=True, default=argparse.SUPPRESS, help="LaTeX tables to write")
@@ -66,7 +68,7 @@ def tables(judged: list[dict]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    judged = check(load_claims(args.claims), Ledger(args.ledger), args.profile)
+    judged = check(load_claims(args.claims), Ledger(args.ledger), args.profile, Ledger(args.whole))
     found = counts(judged)
     write_json(args.out, {"schema": SCHEMA, "profile": args.profile, "counts": found, "claims": judged})
     write_bytes(args.table, tables(judged).encode())

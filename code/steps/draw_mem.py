@@ -45,9 +45,11 @@ def counts_of(ledger: Ledger, base: str) -> list[int]:
 
 
 def draw(ledger: Ledger, base: str):
-    """Three panels: accuracy against length, nats that are stored against nats that the text has, answers."""
+    """Three panels: accuracy against length, nats that are stored against nats that the text has, and, where they were asked for,
+    answers."""
     counts = counts_of(ledger, base)
-    figure, (held, nats, asked) = plt.subplots(1, 3, figsize=(PAGE_WIDTH, 3.2), gridspec_kw={"width_ratios": (1, 1, 1.05)})
+    widths = (1, 1, 1.05) if f"mem_asked.none.{base}.direct.exact" in ledger else (1, 1)
+    figure, (held, nats, *asked) = plt.subplots(1, len(widths), figsize=(PAGE_WIDTH, 3.2), gridspec_kw={"width_ratios": widths})
     for count, marker in zip(counts, MARKERS, strict=False):
         for kind, (name, colour) in KINDS.items():
             about = f"mem.{base}.k{count}.{kind}"
@@ -71,18 +73,23 @@ def draw(ledger: Ledger, base: str):
     nats.set(xlabel="nats of the text without vectors", ylabel="nats stored")
     n = ledger[f"mem.{base}.k{counts[0]}.docs.capacity_tokens"]["n"]
     nats.set_title(f"what is stored of it\nn = {n} texts of a kind", fontsize=6.5)
-    for kind, (name, colour, marker, shift) in QUESTIONS.items():
-        entries = [ledger[f"mem_asked.{memory}.{base}.{kind}.exact"] for memory in ASKED]
-        places = [at + shift for at in range(len(ASKED))]
-        draw_dots(asked, places, entries, colour, marker, label=f"{name} (n = {entries[0]['n']})")
-    asked.set_yticks(range(len(ASKED)), ASKED.values(), fontsize=5.5)
-    asked.set(xlim=(-0.03, 1.03), xlabel="exact answers")
-    asked.invert_yaxis()
-    asked.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.2, -0.2))
-    asked.set_title("answered from what stands\nin the place of a fact", fontsize=6.5)
+    for axes in asked:
+        _draw_answers(axes, ledger, base)
     figure.suptitle("[mem] vectors and trained prefixes (95 % intervals over texts, users)", fontsize=7.5)
     figure.tight_layout()
     return figure
+
+
+def _draw_answers(axes, ledger: Ledger, base: str) -> None:
+    for kind, (name, colour, marker, shift) in QUESTIONS.items():
+        entries = [ledger[f"mem_asked.{memory}.{base}.{kind}.exact"] for memory in ASKED]
+        places = [at + shift for at in range(len(ASKED))]
+        draw_dots(axes, places, entries, colour, marker, label=f"{name} (n = {entries[0]['n']})")
+    axes.set_yticks(range(len(ASKED)), ASKED.values(), fontsize=5.5)
+    axes.set(xlim=(-0.03, 1.03), xlabel="exact answers")
+    axes.invert_yaxis()
+    axes.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.2, -0.2))
+    axes.set_title("answered from what stands\nin the place of a fact", fontsize=6.5)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

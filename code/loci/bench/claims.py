@@ -1,8 +1,9 @@
 """Claims that run: what others have published, what we correct, what we found, each with a predicate over the ledger.
 
 A claim *holds* where the whole interval is on its side. It *fails* otherwise, and says whether it is refuted or undecided, or
-it is *not testable here*, for a reason that the claim itself declares. No sentence holds a typed result: its places are filled
-from the ledger. The published figure is data, with its source. A key that is neither there nor declared as needed is an error.
+it is *not testable here*: for a reason that the claim itself declares, or because the run whose ledger it is made none of the
+results file that the committed ledger has the key from. No sentence holds a typed result: its places are filled from the ledger.
+The published figure is data, with its source. A key that is missing for no such reason is an error.
 """
 
 import difflib
@@ -57,13 +58,14 @@ _SCHEMA = {
                         "type": "object",
                         "required": ["because"],
                         "additionalProperties": False,
-                        "properties": {"because": _TEXT, "keys": {"type": "array", "items": _TEXT, "minItems": 1}},
+                        "properties": {"because": _TEXT},
                     },
                 },
             },
         },
     },
 }
+_STAND_INS = {"locomo": "standin", "judge": "standin_judge"}  # how keys begin where LOCOMO's file is not given
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where PyYAML has its parser in C
 _NOTHING = 1e-9  # a difference below it is one of rounding
 _COUNTS = 10  # whole numbers from here on are counts
@@ -125,6 +127,8 @@ def _claim(path: Path, record: dict, base: str) -> Claim:
         if "needs" not in record:
             raise UserError(where, "has no predicate", "add one, or say in `needs` why nothing here can test it")
         return Claim(where, record, measures, None)
+    if "needs" in record:
+        raise UserError(f"{where}: needs", "says that nothing can test it, beside a predicate", "delete one of them")
     predicate = parse(record["predicate"].replace("{base}", base), f"{where}: predicate")
     if predicate.kind != "truth" or not measures:
         raise UserError(f"{where}: predicate", "compares nothing that is measured", "add a comparison and at least one measure")
@@ -155,18 +159,31 @@ def typed_numbers(claim: Claim) -> list[str]:
     return [text[found.start() :].split()[0] for found in _RESULT.finditer(text)]
 
 
-def check(claims: Iterable[Claim], ledger: Ledger, profile: str) -> list[dict]:
-    """The verdict on every claim of a profile. A ledger of another profile, or of an unknown one, is refused."""
+def check(claims: Iterable[Claim], ledger: Ledger, profile: str, whole: Ledger | None = None) -> list[dict]:
+    """The verdict on every claim of a profile. A ledger of another profile, or of an unknown one, is refused. whole: the ledger
+    of all results, where `ledger` may be of a run that made some of them only."""
     if ledger.profile != profile:
         found = f"is a ledger of the profile {ledger.profile}" if ledger.profile else "does not say its profile"
         raise UserError(f"{ledger.path}: profile", f"{found}, the claims are asked of {profile}", f"give the ledger of {profile}")
     chosen = [claim for claim in claims if claim.record["profile"] == profile]
     if not chosen:
         raise UserError(f"{ledger.path}: profile", f"no claim is made of {profile}", "add one, or check another profile")
-    return [judge(claim, ledger) for claim in chosen]
+    return [judge(claim, ledger, whole) for claim in chosen]
 
 
-def judge(claim: Claim, ledger: Ledger) -> dict:
+def _left_out(key: str, ledger: Ledger, whole: Ledger) -> str | None:
+    """Why the run of a ledger did not measure what `whole` has; None where that has no such key, or the run made its file."""
+    if (known := whole.get(key)) is None:
+        return None
+    stand_in = _STAND_INS.get(key.split(".")[0])
+    if stand_in and any(one.startswith(f"{stand_in}.") for one in ledger.keys()):  # noqa: SIM118, not a dict
+        return "LOCOMO's file was not given to this run; a stand-in took its place"
+    if any(ledger[one]["source"] == known["source"] for one in ledger.keys()):  # noqa: SIM118, not a dict
+        return None
+    return f"{known['source']} is no part of this run; `make sweeps` or `make benchmarks` makes it"
+
+
+def judge(claim: Claim, ledger: Ledger, whole: Ledger | None = None) -> dict:
     """One claim against the ledger: its fields, status, reason, the measured value with interval and n, the filled sentence."""
     record = claim.record
     about = {name: record[name] for name in ("id", "kind", "profile", "source")} | {
@@ -178,16 +195,17 @@ def judge(claim: Claim, ledger: Ledger) -> dict:
     if typed := typed_numbers(claim):
         raise UserError(f"{claim.where}: sentence", f"holds a typed number ({typed[0]})", "put a place such as {ours} there")
     missing = [key for key in claim.keys if (ledger.get(key) or {}).get("value") is None]
-    needs = record.get("needs", {})
+    reason = record["needs"]["because"] if claim.predicate is None else None
     for key in missing:
-        if not key.startswith(tuple(needs.get("keys", ()))):
+        reason = _left_out(key, ledger, whole) if whole else None
+        if not reason:
             # Parts of keys are told apart before letters are, so that the suggestion is of the same family.
             everything = ledger.keys()
             family = [one for one in everything if one.split(".")[0] == key.split(".")[0]] or everything
             raise UserError(f"{claim.where}: {key}", f"no such key in {ledger.path}", _near(key, family))
-    if missing or claim.predicate is None:
+    if reason:
         blank = _PLACE.sub("…", record["sentence"])
-        found = {"sentence": blank, "status": UNTESTABLE, "outcome": None, "reason": needs["because"], "measures": {}}
+        found = {"sentence": blank, "status": UNTESTABLE, "outcome": None, "reason": reason, "measures": {}}
         return about | found | dict.fromkeys(("value", "low", "high", "n", "certainty"))
     names: dict[str, Quantity] = {}
 
