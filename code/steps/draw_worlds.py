@@ -153,7 +153,8 @@ def draw_locomo(axes, locomo: dict) -> None:
     counts = [locomo[f"locomo_file.category{category}"]["value"] for category in CATEGORIES]
     bars = axes.bar(range(len(counts)), counts, _BARS, color=_COLOURS[0])
     axes.bar_label(bars, fontsize=6)
-    axes.set_xticks(range(len(counts)), [f"{number}\n{name}" for number, name in CATEGORIES.items()], fontsize=6)
+    names = [f"{number}\n" + name.replace("-", "-\n") for number, name in CATEGORIES.items()]  # long ones would touch
+    axes.set_xticks(range(len(counts)), names, fontsize=6)
     axes.set_ylabel(f"questions (n = {sum(counts):,})")
 
 
