@@ -233,6 +233,20 @@ def test_promoting_one_part_keeps_what_other_runs_left(tmp_path):
     assert [path.name for path in (reference / "sweeps").iterdir()] == ["stress.tiny.json"]
 
 
+@pytest.mark.parametrize("found", [{"standin.bm25.f1": entry(0.9)}, {"standin_judge.a.b": entry(0.9)}, {"present": False}])
+def test_a_run_without_locomo_replaces_no_number_of_it(tmp_path, found):
+    fresh, reference, step = tmp_path / "fresh", tmp_path / "reference", load_step("promote")
+    write_json(fresh / "locomo" / "locomo.tiny.json", made({"locomo.bm25.f1": entry(0.1)}))
+    promoted = ["--from", str(fresh), "--to", str(reference)]
+    step.main(promoted)
+    kept = {path: path.read_bytes() for path in reference.rglob("*") if path.is_file()}
+    write_json(fresh / "locomo" / "locomo.tiny.json", made(found))
+    for part in ([], ["--rule", "locomo"]):
+        with pytest.raises(UserError, match=r"locomo/locomo\.tiny\.json is of a run without LOCOMO's file.*promote other parts"):
+            step.main([*promoted, *part])
+    assert {path: path.read_bytes() for path in reference.rglob("*") if path.is_file()} == kept
+
+
 def test_the_numbers_of_readme_and_reproduce_are_those_of_the_reference(tmp_path):
     step = load_step("write_findings")
     pages = {"--readme": "README.md", "--reproduce": "REPRODUCE.md", "--checklist": "docs/checklist.md"}

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from loci.bench.ledger import collect, write_ledger
+from loci.bench.ledger import Ledger, collect, write_ledger
 from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
@@ -63,6 +63,20 @@ def promote(path: Path, target: Path) -> None:
         write_bytes(target, path.read_bytes())
 
 
+def refuse_stand_in(files: Sequence[Path], target: Path, source: Path) -> None:
+    """UserError where results of a run without LOCOMO's file would replace numbers that are LOCOMO's own."""
+    if not (target / "summary.json").exists():
+        return
+    known = Ledger(target / "summary.json").keys()
+    if not any(key.startswith(("locomo.", "locomo_file.")) for key in known):
+        return
+    for path in files:
+        found = read_result(path)["metrics"] if path.suffix == ".json" else {}
+        if found.get("present") is False or any(key.startswith("standin") for key in found):
+            problem = f"{path.relative_to(source)} is of a run without LOCOMO's file; {target} has numbers of the file itself"
+            raise UserError(source, problem, "name the file in the profile, or promote other parts with --rule")
+
+
 def rule_costs(folder: Path, known: dict[str, dict], cores: int, default: Set[str]) -> dict:
     """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again.
     cores: that one job takes. default: the jobs of the default run, which is counted in seconds of a machine of two cores, both
@@ -89,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     parts = [args.rule] if args.rule else _RESULT_FOLDERS
     files = fresh_files(args.source, parts)
+    refuse_stand_in(files, args.to, args.source)
     if not args.rule:  # a file that no rule makes any more must not linger; one part alone may be one study of several
         for part in parts:
             if any(path.parent.name == part for path in files):
