@@ -271,10 +271,10 @@ rule grow_layered:
         f"{OUT}/benchmarks/grow_layered.{{store}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=5000,
+        mem_mb=lambda wildcards: peak_mb({"recited": 11300, "practised": 11300, "rows": 6900}.get(wildcards.store, 5000)),
     params:
         code=code_of("grow_layered.py"),
-        settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "user_lora", "layered"),
+        settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "user_lora", "layered", "layered_growth"),
         options=f"--config {CONFIG}",
         adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.adapter else "",
     wildcard_constraints:
@@ -303,7 +303,7 @@ rule score_grown:
         mem_mb=500,
     params:
         code=code_of("score_grown.py"),
-        settings=settings_of("base", "layered"),
+        settings=settings_of("base", "layered", "layered_growth"),
         options=f"--config {CONFIG}",
     message:
         "python code/steps/score_grown.py {params.options} --users {input.users} --grown {input.grown} --answers {input.answers} --out {output}"
@@ -456,7 +456,7 @@ rule read_distilled:
         f"{OUT}/benchmarks/read_distilled.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(5500),
+        mem_mb=peak_mb(6200),
     params:
         code=code_of("read_distilled.py"),
         settings=settings_of("base", "engram", "matrix", "distilled"),

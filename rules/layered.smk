@@ -18,7 +18,7 @@ rule train_reader:
         f"{OUT}/benchmarks/train_reader.{{reader}}.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(2900),
+        mem_mb=lambda wildcards: peak_mb({"recite": 5700, "answer": 2900}[wildcards.reader]),
     params:
         code=code_of("train_reader.py"),
         settings=settings_of("base", "encoder", "people", "reader", "layered"),
@@ -71,7 +71,7 @@ rule tune_users:
         f"{OUT}/benchmarks/tune_users.s{{seed}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(2800),
+        mem_mb=peak_mb(3100),
     params:
         code=code_of("tune_users.py"),
         settings=settings_of("base", "people", "user_lora"),

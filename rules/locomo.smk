@@ -43,7 +43,7 @@ rule recall_locomo:
         f"{OUT}/benchmarks/recall_locomo.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(3000),
+        mem_mb=peak_mb(3900),
     params:
         code=code_of("recall_locomo.py"),
         settings=settings_of("encoder", "locomo", "locomo_asked"),
@@ -71,7 +71,7 @@ rule ask_locomo:
         f"{OUT}/benchmarks/ask_locomo.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(5500),
+        mem_mb=peak_mb(5800),
     params:
         code=code_of("ask_locomo.py"),
         settings=settings_of("base", "engram", "locomo", "locomo_asked"),
@@ -100,7 +100,7 @@ rule rows_locomo:
         f"{OUT}/benchmarks/rows_locomo.{{reader}}.tsv"
     threads: THREADS
     resources:
-        mem_mb=peak_mb(3500),
+        mem_mb=peak_mb(4900),
     wildcard_constraints:
         reader="base|recite",
     params:

@@ -79,7 +79,7 @@ rule answer_mem:
         f"{OUT}/benchmarks/answer_mem.tsv"
     threads: 1
     resources:
-        mem_mb=peak_mb(3000),
+        mem_mb=peak_mb(4200),
     params:
         code=code_of("answer_mem.py"),
         settings=settings_of("base", "mem", "mem_asked", "matrix"),
@@ -105,7 +105,7 @@ rule compress_turns:
         f"{OUT}/benchmarks/compress_turns.tsv"
     threads: 1
     resources:
-        mem_mb=peak_mb(3000),
+        mem_mb=peak_mb(3600),
     params:
         code=code_of("compress_turns.py"),
         settings=settings_of("base", "mem", "mem_asked"),

@@ -89,7 +89,7 @@ rule measure_pretrained:
         f"{OUT}/benchmarks/measure_pretrained.tsv"
     threads: THREADS
     resources:
-        mem_mb=1500,
+        mem_mb=1700,
     params:
         code=code_of("measure_pretrained.py"),
         settings=settings_of("pretrain") | {"pretrained": {name: SETTINGS["pretrained"][name] for name in ("probes", "documents")}},
@@ -117,7 +117,7 @@ rule write_pretrained:
         f"{OUT}/benchmarks/write_pretrained.tsv"
     threads: THREADS
     resources:
-        mem_mb=1500,
+        mem_mb=2400,
     params:
         code=code_of("write_pretrained.py"),
         settings=settings_of("pretrain", "pretrained"),

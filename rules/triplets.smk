@@ -411,7 +411,7 @@ rule cloze_windowed:
         f"{OUT}/benchmarks/cloze_windowed.tsv"
     threads: THREADS
     resources:
-        mem_mb=1500,
+        mem_mb=1700,
     params:
         code=code_of("cloze_windowed.py"),
         settings=settings_of("windowed", "cloze"),
@@ -440,7 +440,7 @@ rule train_zone:
         reader=r"(answer\.)?",
     threads: THREADS
     resources:
-        mem_mb=4000,
+        mem_mb=5700,
     params:
         code=code_of("train_zone.py"),
         settings=settings_of("base", "people", "zone", "reader"),

@@ -27,7 +27,7 @@ def files(tmp_path, tiny_root, monkeypatch):
     settings = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
     settings["layered"] |= {"questions": {"indirect": 1, "paraphrase": 1}, "max_tokens": 8}
     growth = {"sizes": [{"facts": size, "users": 2} for size in SIZES], "adapters": 34, "chosen": {"users": 2, "lines": [2, 1]}}
-    settings["layered"]["growth"] = growth
+    settings["layered_growth"] = growth
     settings["user_lora"] |= {"passes": 1}
     settings["write"] |= {"max_visits": 2}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(settings))

@@ -72,7 +72,7 @@ def test_what_is_stored_by_its_beginning():
     assert storable(user, 134, CORPUS, 0) == facts != storable(user, 134, CORPUS, 1)
     alike = [replace(fact, key=f"c{at % 5}") for at, fact in enumerate(CORPUS)]
     assert len({fact.key for fact in storable(user, 134, alike, 0)}) == 134, "two corpora number their facts alike"
-    with pytest.raises(UserError, match=r"layered\.growth\.facts: 10000 is out of reach"):
+    with pytest.raises(UserError, match=r"layered_growth\.sizes or finder\.facts: 10000 is out of reach"):
         storable(user, 10_000, CORPUS, 0)
 
 

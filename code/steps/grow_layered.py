@@ -101,10 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     provenance = Provenance(Path(__file__), inputs)
     settings = load_config(args.config)
     use_threads(settings["threads"])
-    everybody, growth = load_users(args.users), settings["layered"]["growth"]
+    everybody, growth = load_users(args.users), settings["layered_growth"]
     users = asked_users(everybody, settings)
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
-    names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
+    names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered", "layered_growth")
     relevant = {name: settings[name] for name in names} | {"store": args.store}
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store in _SEARCHED else None
     bench = LayerBench(settings, shape_of(settings, args.store), encoder, args.model)

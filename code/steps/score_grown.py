@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for (condition, facts, kind), found in sorted(scores.items()):
         ledger[f"layered.{condition}.{base}.n{facts}.{kind}.exact"] = estimate(found).entry(args.out.name)
     ledger |= contrast_entries(scores, base, args.out.name)
-    config = {"base": settings["base"], "layered": settings["layered"]}
+    config = {name: settings[name] for name in ("base", "layered", "layered_growth")}
     record = provenance.record() | {"costs": rounded(costs)}
     write_json(args.out, result("layered_growth", config, None, rounded(ledger), [], record))
     print(f"{args.out}: {len(ledger)} numbers about rows, adapters and retrieval as they grow")

@@ -64,7 +64,7 @@ def storable(user: User, size: int, corpus: list[Fact], seed: int) -> list[Fact]
     added = size - len(own)
     if not 0 <= added <= len(people) + len(corpus):
         most = len(own) + len(people) + len(corpus)
-        raise UserError("layered.growth.facts", f"{size} is out of reach", f"use {len(own)} to {most}")
+        raise UserError("layered_growth.sizes or finder.facts", f"{size} is out of reach", f"use {len(own)} to {most}")
     rng = random.Random(f"storable:{seed}:{user.uid}:{size}")
     chosen = rng.sample(people, min(len(people), max(added // 2, added - len(corpus))))
     # Corpora of several kinds count their facts alike.
