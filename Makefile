@@ -42,8 +42,8 @@ report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, e
 paper: figures ## the paper: paper/main.html, and paper/main.pdf where latexmk or tectonic is installed
 	$(RUN)/python code/steps/make_paper.py --ledger $(LEDGER) --base $(BASE) --numbers paper/numbers.tex --html paper/main.html --pdf
 
-verify: $(STAMP) ## make the results of one rule again and compare them with results/reference: RULE=score_matrix
-	$(RUN)/python code/steps/verify.py --profile $(PROFILE) --rule "$(RULE)"
+verify: $(STAMP) ## make the results of one rule again and compare them with results/reference: RULE=score_matrix; PART=1 for a part of a long one
+	$(RUN)/python code/steps/verify.py --profile $(PROFILE) --rule "$(RULE)" $(if $(PART),--part)
 
 compare: $(STAMP) ## compare a whole run with results/reference, after make reproduce
 	$(RUN)/python code/steps/compare_run.py --profile $(PROFILE)

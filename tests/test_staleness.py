@@ -128,6 +128,10 @@ def test_current_untouched_stale_and_confirmed(project):
     noted = {"part/do.json": {"sha256": sha256_file(path), "reach": reach_hash("code/steps/do.py", now)}}
     write_json(root / "reference" / VERIFIED, noted)
     assert only(root).state == "confirmed"
+    noted["part/do.json"]["items"] = [2, 9]
+    write_json(root / "reference" / VERIFIED, noted)
+    assert (only(root).state, only(root).reason) == ("confirmed in part", "2 of 9 items")
+    assert "Confirmed in part: `part/do.json` (2 of 9 items)." in stale_block([only(root)])
     write(base=BASE.replace("return x", "return -x"))
     assert only(root).state == "stale", "what was confirmed is out of date again"
 
@@ -171,7 +175,10 @@ def test_the_step_lists_and_writes_its_block(project, tmp_path_factory, monkeypa
     assert "part/do.json: do.py: tools (inner)" in capsys.readouterr().out
     text = page.read_text("utf-8")
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    assert "| `do.py` | `part/do.json` | tools (inner) |" in text and "0 current, 0 untouched, 0 confirmed, 1 stale" in text
+    assert (
+        "| `do.py` | `part/do.json` | tools (inner) |" in text
+        and "0 current, 0 untouched, 0 confirmed, 0 confirmed in part, 1 stale" in text
+    )
     page.write_text("nothing", encoding="utf-8")
     with pytest.raises(UserError, match="marker not found"):
         step.main(["--reference", str(root / "reference"), "--write", str(page)])

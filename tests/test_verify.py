@@ -9,14 +9,17 @@ import yaml
 from steps_path import load_step
 
 from loci import workflow
+from loci.bench.capacity import read_grid
 from loci.bench.confirming import uses_torch
 from loci.bench.ledger import write_ledger
+from loci.bench.parts import lay_part, lessened, read_parts
 from loci.bench.staleness import VERIFIED
+from loci.config import load_config
 from loci.definitions import working_tree
 from loci.errors import UserError
-from loci.paths import ROOT
+from loci.paths import CONFIG, ROOT
 from loci.results import result, sha256_file, write_bytes, write_json, write_jsonl
-from loci.workflow import Planned, last_line, missing_inputs
+from loci.workflow import Planned, last_line, missing_inputs, rules_of
 
 KNOWN = {
     "score_live": ["results/laptop/live/live.json"],
@@ -119,6 +122,44 @@ def test_what_agreed_is_noted_and_what_did_not_is_not(played, tmp_path):
     assert noted["live/live.json"]["sha256"] == sha256_file(tmp_path / "reference" / "live" / "live.json")
 
 
+def grid(*seeds: int, step: str = "sweep_grid.py", off: float = 0.0) -> dict:
+    items = [{"table": "tiny", "seed": seed, "bits": seed / 7 + off} for seed in seeds]
+    return result("sweep_grid", {}, None, {}, items, {"step": step, "git_commit": None, "code_hash": "", "input_sha256": {}})
+
+
+def test_a_part_is_compared_item_by_item_and_noted_as_such(played, tmp_path, monkeypatch, capsys):
+    step, common, makes, _, _ = played
+    file, said = "results/laptop/live/live.json", "results/laptop/live/asked.s0.jsonl"
+    monkeypatch.setattr(step, "read_parts", lambda path, rule: {"profile": {"threads": 2}})
+    write_json(tmp_path / "reference" / "live" / "live.json", grid(0, 1, 2, step="score_live.py"))
+    makes[file] = grid(2, 0, step="score_live.py")
+    step.main(["--rule", "score_live", "--part", "--record", *common])
+    out = capsys.readouterr().out
+    assert "2 of 3 items; tolerance: deterministic; agrees" in out and out.endswith(
+        "score_live: a part of it agrees with the reference\n"
+    )
+    path = tmp_path / "reference" / VERIFIED
+    noted = json.loads(path.read_text("utf-8"))
+    assert noted["live/live.json"]["items"] == [2, 3]
+    makes[file] = grid(2, step="score_live.py", off=0.1)
+    with pytest.raises(SystemExit):
+        step.main(["--rule", "score_live", "--part", "--record", *common])
+    assert "items[0].bits: committed 0.2857142857142857, made again 0.385" in capsys.readouterr().out
+    assert json.loads(path.read_text("utf-8")) == noted, "what differs is not noted"
+    makes[file] = grid(0, 1, 2, step="score_live.py")
+    step.main(["--rule", "score_live", "--record", *common])
+    whole = json.loads(path.read_text("utf-8"))
+    assert "items" not in whole["live/live.json"]
+    step.main(["--rule", "score_live", "--part", "--record", *common])
+    assert json.loads(path.read_text("utf-8")) == whole, "what has agreed whole stays so"
+    makes |= {"results/laptop/live/asked.s0.json": live(0.5, "ask_live.py"), said: ANSWERS[40:]}
+    step.main(["--rule", "ask_live", "--part", *common])
+    assert "1.0000 of 10 records among the 50 committed ones" in capsys.readouterr().out
+    makes[said] = [{"qid": 3, "prediction": "no"}, *ANSWERS[40:]]
+    with pytest.raises(SystemExit):
+        step.main(["--rule", "ask_live", "--part", *common])
+
+
 MISSING = "MissingInputException in rule ask_live in file rules/live.smk, line 31:\nMissing input files for rule ask_live:\n"
 
 
@@ -165,6 +206,28 @@ Reason: Params have changed since last execution: before: a; now: b
 Reasons:
     (check individual jobs above for details)
 """
+
+
+def test_every_part_is_of_a_rule_and_makes_settings_smaller(tmp_path):
+    parts = yaml.safe_load((CONFIG / "parts.yaml").read_text("utf-8"))
+    assert parts.keys() <= rules_of("extra") | rules_of("pretrain")
+    for rule in parts:
+        folder = tmp_path / rule
+        folder.mkdir()
+        (folder / "config").symlink_to(CONFIG)
+        lay_part(folder / "config", read_parts(CONFIG / "parts.yaml", rule), "laptop")
+        load_config(folder / "config" / "laptop.yaml")
+        smaller = [path for path in (folder / "config").iterdir() if not path.is_symlink()]
+        assert len(smaller) == 1 and smaller[0].read_bytes() != (CONFIG / smaller[0].name).read_bytes()
+    assert read_grid(tmp_path / "sweep_capacity" / "config" / "sweep_capacity.yaml").seeds == (0, 1)
+    with pytest.raises(
+        UserError, match=r"RULE=score_live: has no part in parts\.yaml; leave PART out, or choose of sweep_capacity"
+    ):
+        read_parts(CONFIG / "parts.yaml", "score_live")
+    with pytest.raises(UserError, match=r"a\.yaml: b: is no setting there; use one of a"):
+        lessened({"a": 1}, {"b": 2}, "a.yaml")
+    with pytest.raises(UserError, match=r"a\.yaml: a: holds no 'y'; use some of x"):
+        lessened({"a": {"x": 1}}, {"a": ["y"]}, "a.yaml")
 
 
 def test_what_snakemake_lists_and_plans_is_read(monkeypatch, tmp_path):

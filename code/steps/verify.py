@@ -2,6 +2,7 @@
 
 What the rule reads comes from the reference too, or is made by rules that make data; no other rule runs. Exit status 0: it
 agrees; 1: it differs by more than is allowed, or the rule failed; 2: it cannot be verified here, and why.
+--part makes some cells of a long rule's grid, named in config/parts.yaml, and compares their items and raw answers.
 """
 
 import argparse
@@ -15,10 +16,11 @@ from pathlib import Path
 
 from loci.bench.agreement import Difference
 from loci.bench.confirming import changed_claims, committed_file, compare, print_differences, record
+from loci.bench.parts import lay_part, read_parts
 from loci.config import load_profile
 from loci.definitions import Code, working_tree
 from loci.errors import UserError, run_step
-from loci.paths import PAPER, REFERENCE
+from loci.paths import CONFIG, PAPER, REFERENCE
 from loci.results import read_result, sha256_file, write_bytes
 from loci.workflow import last_line, link_project, missing_inputs, outputs_by_rule, snakemake
 
@@ -31,6 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", default="laptop", help="profile that the reference was made with")
     parser.add_argument("--reference", type=Path, default=REFERENCE, help="reference results (folder)")
     parser.add_argument("--claims", type=Path, default=PAPER / "claims.yaml", help="claims that may change (YAML)")
+    parser.add_argument("--part", action="store_true", help="make the part that config/parts.yaml names, not the whole rule")
     parser.add_argument("--record", action="store_true", help="note in the reference what agreed with the present code")
     return parser.parse_args(argv)
 
@@ -93,7 +96,7 @@ def judged(file: str, path: Path, committed: Path | None, args: argparse.Namespa
             print(f"{file}: the very file that results of the reference were made from")
             return []
         return [Difference(f"{file} (sha256)", "that of no input of the reference", sha256_file(path)[:16])]
-    said, apart = compare(args.rule, committed, path, now)
+    said, apart = compare(args.rule, committed, path, now, args.part)
     print(f"{file}: {said}")
     return apart
 
@@ -101,6 +104,7 @@ def judged(file: str, path: Path, committed: Path | None, args: argparse.Namespa
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     now = working_tree()
+    part = read_parts(CONFIG / "parts.yaml", args.rule) if args.part else None
     with tempfile.TemporaryDirectory(prefix="loci-verify-") as name:
         folder = Path(name)
         results = lay_out(folder, args.reference, args.profile)
@@ -111,17 +115,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         wanted = [file for file, found in committed.items() if found or file.startswith("data/")]
         if not wanted:
             raise UserError(f"RULE={args.rule}", "none of its results is committed", f"choose a rule of {args.reference}")
+        if part:
+            lay_part(folder / "config", part, args.profile)
         recompute(folder, args.rule, wanted, known, args.profile)
         apart = {file: judged(file, folder / file, committed[file], args, now) for file in wanted}
         found = [one for those in apart.values() for one in those]
         print_differences(found)
         results_files = [file for file in wanted if committed[file] and file.endswith(".json")]
-        if results_files:
+        if results_files and not part:
             told = changed_claims(args.reference, args.claims, args.profile, [folder / file for file in results_files], folder)
             print("\n".join([f"claims that change: {len(told)}", *(f"  {one}" for one in told)]))
         if args.record:
-            record(args.reference, [committed[file] for file in results_files if not apart[file]], now)
-    print(f"{args.rule}: " + ("differs from the reference" if found else "agrees with the reference"))
+            agreed = {committed[file]: folder / file for file in results_files if not found or (not part and not apart[file])}
+            made = {file: len(read_result(fresh)["items"]) for file, fresh in agreed.items()} if part else None
+            record(args.reference, list(agreed), now, made)
+    which = "a part of it " if part else ""
+    print(f"{args.rule}: {which}" + ("differs from the reference" if found else "agrees with the reference"))
     if found:
         sys.exit(1)
 

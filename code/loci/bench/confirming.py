@@ -8,6 +8,7 @@ from pathlib import Path
 from loci.bench.agreement import Difference, Tolerance, answers_apart, differences, tolerance_of
 from loci.bench.claims import changes, check, load_claims
 from loci.bench.ledger import Ledger, collect, write_ledger
+from loci.bench.parts import items_apart, records_apart
 from loci.bench.staleness import VERIFIED, reach_hash, script_of
 from loci.definitions import Code
 from loci.results import read_json, read_result, sha256_file, write_json
@@ -24,22 +25,36 @@ def committed_file(reference: Path, results: Path, path: Path) -> Path | None:
     return plain if plain.exists() else packed if packed.exists() else None
 
 
-def compare(rule: str, committed: Path, fresh: Path, now: Code) -> tuple[str, list[Difference]]:
-    """What can be said of a file of a rule that agrees, and where it does not."""
+def compare(rule: str, committed: Path, fresh: Path, now: Code, part: bool = False) -> tuple[str, list[Difference]]:
+    """What can be said of a file of a rule that agrees, and where it does not. part: the fresh file has some items or raw records
+    of the committed one, and these are compared."""
     torch = fresh.suffix != ".json" or uses_torch(read_result(fresh)["provenance"]["step"], now)
     allowed = tolerance_of(rule, torch)
-    found, apart = _compared(committed, fresh, allowed)
+    found, apart = (_compared_in_part if part else _compared)(committed, fresh, allowed)
     return f"{found}; tolerance: {allowed.name}; " + (f"{len(apart)} places differ" if apart else "agrees"), apart
 
 
 def _compared(committed: Path, fresh: Path, allowed: Tolerance) -> tuple[str, list[Difference]]:
     if fresh.suffix == ".jsonl":
-        text = gzip.decompress(committed.read_bytes()) if committed.suffix == ".gz" else committed.read_bytes()
-        old, new = ([json.loads(line) for line in content.splitlines()] for content in (text, fresh.read_bytes()))
+        old, new = _records(committed), _records(fresh)
         share, found = answers_apart(old, new, allowed, fresh.name)
         return f"{share:.4f} of {len(old):,} records equal", found
     old, new = read_result(committed), read_result(fresh)
     return f"{len(new['metrics']):,} metrics", differences(old, new, allowed)
+
+
+def _compared_in_part(committed: Path, fresh: Path, allowed: Tolerance) -> tuple[str, list[Difference]]:
+    if fresh.suffix == ".jsonl":
+        old, new = _records(committed), _records(fresh)
+        share, found = records_apart(old, new, allowed, fresh.name)
+        return f"{share:.4f} of {len(new):,} records among the {len(old):,} committed ones", found
+    old, new = read_result(committed)["items"], read_result(fresh)["items"]
+    return f"{len(new):,} of {len(old):,} items", items_apart(old, new, allowed, "items")
+
+
+def _records(path: Path) -> list[dict]:
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def uses_torch(step: str, now: Code) -> bool:
@@ -69,11 +84,15 @@ def changed_claims(reference: Path, claims: Path, profile: str, fresh: Sequence[
     return changes(check(asked, ledger, profile), check(asked, Ledger(folder / "summary.json"), profile))
 
 
-def record(reference: Path, agreed: Sequence[Path], now: Code) -> None:
-    """Note what was made again and agreed: hash of the committed file, and of all that its step reaches."""
+def record(reference: Path, agreed: Sequence[Path], now: Code, items: dict[Path, int] | None = None) -> None:
+    """Note what was made again and agreed: hash of the committed file, and of all that its step reaches. items: how many of its
+    items agreed, of files of which a part was made; a file that has agreed whole stays so."""
     path = reference / VERIFIED
     noted = read_json(path) if path.exists() else {}
     for file in agreed:
-        step = read_result(file)["provenance"]["step"]
-        noted[str(file.relative_to(reference))] = {"sha256": sha256_file(file), "reach": reach_hash(script_of(step, now), now)}
+        about = read_result(file)
+        name, found = str(file.relative_to(reference)), {"sha256": sha256_file(file)}
+        found["reach"] = reach_hash(script_of(about["provenance"]["step"], now), now)
+        if noted.get(name) != found:
+            noted[name] = found | ({"items": [items[file], len(about["items"])]} if items else {})
     write_json(path, dict(sorted(noted.items())))

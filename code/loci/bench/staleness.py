@@ -2,7 +2,8 @@
 
 A result is *current* where its code hash is that of the present code; *untouched* where the hash differs and everything that
 its step can reach is the same, definition by definition, as in the commit that made it; *confirmed* where it was made again
-with the present code and agreed (verify.py --record); and *stale* otherwise, with the reason.
+with the present code and agreed (verify.py --record), *confirmed in part* where some of its items were; and *stale* otherwise,
+with the reason.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from pathlib import Path
 from loci.definitions import Code, commits, history
 from loci.results import read_json, read_result, sha256_file
 
-CURRENT, UNTOUCHED, CONFIRMED, STALE = STATES = ("current", "untouched", "confirmed", "stale")
+CURRENT, UNTOUCHED, CONFIRMED, IN_PART, STALE = STATES = ("current", "untouched", "confirmed", "confirmed in part", "stale")
 VERIFIED = "verified.json"  # beside the parts of a reference: what was made again and agreed
 _NEAR = 60  # commits after the named one in which uncommitted code is looked for
 _NAMED = 3  # definitions of a module that a reason names
@@ -21,7 +22,8 @@ _NAMED = 3  # definitions of a module that a reason names
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one result stands: its path within the reference, its step, one of `STATES`, and why it is stale."""
+    """Where one result stands: its path within the reference, its step, one of `STATES`, and why it is stale or how large
+    the part is that was made again."""
 
     path: str
     step: str
@@ -54,7 +56,9 @@ def standings(reference: Path, now: Code, root: Path) -> list[Standing]:
             continue
         script, again = script_of(about["step"], now), verified.get(name, {})
         if script and again.get("sha256") == sha256_file(path) and again["reach"] == reach_hash(script, now):
-            found.append(Standing(name, about["step"], CONFIRMED))
+            made, of = again.get("items", (1, 1))
+            whole = made == of
+            found.append(Standing(name, about["step"], CONFIRMED if whole else IN_PART, "" if whole else f"{made} of {of} items"))
             continue
         key = (about["step"], about["git_commit"], about["code_hash"])
         if key not in cache:
@@ -121,6 +125,9 @@ def stale_block(found: list[Standing], most: int = 6) -> list[str]:
     """Counts, and the stale results by step and reason, for REPRODUCE.md; of a long reason the first `most` modules."""
     counts = ", ".join(f"{sum(one.state == state for one in found)} {state}" for state in STATES)
     lines = [f"Of {len(found)} reference results: {counts}."]
+    in_part = [f"`{one.path}` ({one.reason})" for one in found if one.state == IN_PART]
+    if in_part:
+        lines += ["", f"Confirmed in part: {', '.join(in_part)}."]
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found:
         if one.state == STALE:
