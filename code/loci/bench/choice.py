@@ -17,7 +17,7 @@ class Place:
 PLACES = (
     Place("text, searched; reader taught to find the line", "jf", "finder"),
     Place("text, searched; reciting reader", "j", "index"),
-    Place("rows; reciting reader", "k", "rows"),
+    Place("rows; reciting reader", "k", "recited"),
     Place("rows practised in the reader's words", "kp", "practised"),
     Place("an adapter of one's own", "b", "user"),
 )
@@ -47,17 +47,23 @@ def seconds(value: float) -> str:
     return f"{value:.1f}" if value >= 0.1 else "less than 0.1"
 
 
-def asked_of(ledger: Ledger, base: str, size: int) -> int:
-    """Questions in other wordings that were asked at that size."""
-    return ledger[f"layered.k.{base}.n{size}.paraphrase.exact"]["n"]
+def asked_of(ledger: Ledger, base: str, size: int) -> tuple[int, int, int]:
+    """Users who were asked at that size, their questions in other wordings, and those that need a computation."""
+    answers = (ledger[f"layered.k.{base}.n{size}.{kind}.exact"]["n"] for kind in ("paraphrase", "indirect"))
+    return ledger[f"layered_growth.recited.{base}.n{size}.bytes"]["n"], *answers
+
+
+def people(users: int) -> str:
+    return f"{users} user{'' if users == 1 else 's'}"
 
 
 def choice_block(ledger: Ledger, base: str) -> list[str]:
     """The table in Markdown, one part a size."""
     lines = []
     for size in sizes_of(ledger, base):
-        n = asked_of(ledger, base, size)
-        lines += [f"| {size:,} facts a user | {HEADINGS[0]} (n = {n}) | {' | '.join(HEADINGS[1:])} |", "|---" * 5 + "|"]
+        users, *counts = asked_of(ledger, base, size)
+        asked = [f"{heading} (n = {n})" for heading, n in zip(HEADINGS, counts, strict=False)]
+        lines += [f"| {size:,} facts a user, {people(users)} | {' | '.join([*asked, *HEADINGS[2:]])} |", "|---" * 5 + "|"]
         lines += [f"| {place.name} | {' | '.join(cells(ledger, base, place, size))} |" for place in PLACES]
         lines.append("")
     return lines
@@ -73,12 +79,14 @@ def choice_table(ledger: Ledger, base: str) -> str:
         for place in PLACES:
             found = [one.replace(NONE, "--") for one in cells(ledger, base, place, size)]
             lines.append(" & ".join([place.name, *found]) + r" \\")
-    counts = ", ".join(f"{asked_of(ledger, base, size)} at {size:,}" for size in sizes)
+    asked = [(size, *asked_of(ledger, base, size)) for size in sizes]
+    counts = "; ".join(f"{people(users)} at {size:,}: {wordings} and {computed}" for size, users, wordings, computed in asked)
     lines += [
         r"\hline",
         r"\end{tabular}",
         rf"\caption{{What to use, and what it costs, on {base}. Exact answers with 95\,\% intervals over users (n of unseen "
-        rf"wordings: {counts}); bytes with indices, of values in float32; seconds on one processor core. Dashes were not run.}}",
+        rf"wordings and of indirect questions, {counts}); bytes with indices, of values in float32; "
+        r"seconds on one processor core, beside other jobs. Dashes were not run.}",
         r"\label{tab:choice}",
         r"\end{table}",
     ]
