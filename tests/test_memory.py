@@ -9,7 +9,7 @@ import re
 import yaml
 
 from loci.paths import REFERENCE, ROOT
-from loci.workflow import default_jobs
+from loci.workflow import jobs_of
 
 _RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", re.MULTILINE | re.DOTALL)
 
@@ -46,7 +46,7 @@ def test_no_job_was_seen_to_hold_more_than_its_rule_says():
 def test_every_job_of_the_default_run_fits_the_default_profile_and_the_text_says_how_large_they_are():
     said = declared()
     most = yaml.safe_load((ROOT / "profiles" / "default" / "profile.yaml").read_text())["resources"]["mem_mb"]
-    default = max(megabytes(said[rule], job) for job in default_jobs("laptop") if (rule := job.split(".")[0]) in said)
+    default = max(megabytes(said[rule], job) for job in jobs_of("laptop") if (rule := job.split(".")[0]) in said)
     largest = max(int(size) for expression in said.values() for size in re.findall(r"\d+", expression))
     assert default < most < largest
     page = (ROOT / "REPRODUCE.md").read_text("utf-8")

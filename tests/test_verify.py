@@ -209,21 +209,21 @@ Reasons:
 
 
 def test_every_part_is_of_a_rule_and_makes_settings_smaller(tmp_path):
-    parts = yaml.safe_load((CONFIG / "parts.yaml").read_text("utf-8"))
+    parts = yaml.safe_load((CONFIG / "sweep_parts.yaml").read_text("utf-8"))
     assert parts.keys() <= rules_of("extra") | rules_of("pretrain")
     for rule in parts:
         folder = tmp_path / rule
         folder.mkdir()
         (folder / "config").symlink_to(CONFIG)
-        lay_part(folder / "config", read_parts(CONFIG / "parts.yaml", rule), "laptop")
+        lay_part(folder / "config", read_parts(CONFIG / "sweep_parts.yaml", rule), "laptop")
         load_config(folder / "config" / "laptop.yaml")
         smaller = [path for path in (folder / "config").iterdir() if not path.is_symlink()]
         assert len(smaller) == 1 and smaller[0].read_bytes() != (CONFIG / smaller[0].name).read_bytes()
     assert read_grid(tmp_path / "sweep_capacity" / "config" / "sweep_capacity.yaml").seeds == (0, 1)
     with pytest.raises(
-        UserError, match=r"RULE=score_live: has no part in parts\.yaml; leave PART out, or choose of sweep_capacity"
+        UserError, match=r"RULE=score_live: has no part in sweep_parts\.yaml; leave PART out, or choose of sweep_capacity"
     ):
-        read_parts(CONFIG / "parts.yaml", "score_live")
+        read_parts(CONFIG / "sweep_parts.yaml", "score_live")
     with pytest.raises(UserError, match=r"a\.yaml: b: is no setting there; use one of a"):
         lessened({"a": 1}, {"b": 2}, "a.yaml")
     with pytest.raises(UserError, match=r"a\.yaml: a: holds no 'y'; use some of x"):

@@ -19,7 +19,7 @@ from loci.codehash import authored_files, data_hash, direct_imports, module_file
 from loci.config import load_config, load_profile, profiles
 from loci.errors import UserError
 from loci.paths import CONFIG, ROOT
-from loci.workflow import default_jobs
+from loci.workflow import jobs_of
 
 LAYERS = ("steps", "serve", "bench", "memories", "models", "worlds", "base")
 MICRO = {
@@ -277,6 +277,6 @@ def test_the_log_and_the_benchmark_of_every_rule_share_a_name():
 
 
 def test_the_default_run_is_what_snakemake_would_do():
-    jobs = default_jobs("smoke")
+    jobs = jobs_of("smoke")
     assert {"score_matrix", "write_rows.tiny.s1", "draw_matrix"} <= jobs
     assert not jobs & {"read_distilled", "sweep_rows", "row_write", "train_windowed.pooled.s0"}

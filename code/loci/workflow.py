@@ -82,11 +82,12 @@ def plan(folder: Path, profile: str, *targets: str) -> list[Planned]:
 
 
 @cache
-def default_jobs(profile: str) -> frozenset[str]:
-    """The jobs of a default run, each by the name that its log and its benchmark file share: rule, then its wildcards."""
+def jobs_of(profile: str, *targets: str) -> frozenset[str]:
+    """The jobs of a run from nothing (without targets: a default run), each by the name that its log and its benchmark file
+    share: rule, then its wildcards."""
     with tempfile.TemporaryDirectory() as folder:
         link_project(Path(folder))
-        done = snakemake(Path(folder), profile, "--dry-run", "--forceall", "--printshellcmds")
+        done = snakemake(Path(folder), profile, "--dry-run", "--forceall", "--printshellcmds", "--", *targets)
     if done.returncode:
         raise UserError(f"profile {profile}", last_line(done), "mend what it names")
     return frozenset(re.findall(rf"> logs/{profile}/(\S+)\.log 2>&1", done.stdout + done.stderr))

@@ -16,7 +16,7 @@ from loci.errors import UserError, run_step
 from loci.paths import REFERENCE, RESULTS
 from loci.provenance import cpu_name
 from loci.results import SCHEMA, read_json, read_result, sha256_text, write_bytes, write_json
-from loci.workflow import default_jobs, rules_of
+from loci.workflow import EVERYTHING, jobs_of, rules_of
 
 _RESULT_FOLDERS = (
     "worlds", "matrix", "growth", "density", "layered", "pretrain", "extraction", "windowed", "locomo", "live", "mem",
@@ -77,16 +77,18 @@ def refuse_stand_in(files: Sequence[Path], target: Path, source: Path) -> None:
             raise UserError(source, problem, "name the file in the profile, or promote other parts with --rule")
 
 
-def rule_costs(folder: Path, known: dict[str, dict], cores: int, default: Set[str]) -> dict:
+def rule_costs(folder: Path, known: dict[str, dict], cores: int, everything: Set[str], default: Set[str]) -> dict:
     """Seconds and peak memory of each job from Snakemake's benchmark files, over those `known` of jobs that did not run again.
-    cores: that one job takes. default: the jobs of the default run, which is counted in seconds of a machine of two cores, both
-    at work; those of LOCOMO's rules are told apart, and jobs without a file named."""
+    cores: that one job takes. everything: the jobs that there are; lines of others are dropped. default: the jobs of the default
+    run, which is counted in seconds of a machine of two cores, both at work; those of LOCOMO's rules are told apart, and jobs
+    without a file named."""
     rules = dict(known)
     for path in sorted(folder.glob("*.tsv")):
         names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
         row = dict(zip(names, values, strict=True))
         memory = 0.0 if row["max_rss"] == "-" else float(row["max_rss"])
         rules[path.stem] = {"seconds": round(float(row["s"]), 1), "max_rss_mb": round(memory, 1), "cores": cores}
+    rules = {job: cost for job, cost in rules.items() if job in everything}
     spent = {rule: cost["seconds"] * cost["cores"] / 2 for rule, cost in rules.items() if rule in default}
     about_locomo = rules_of("locomo")
     return {
@@ -116,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     known = read_json(costs, "restore it from the repository")["rules"] if args.rule and costs.exists() else {}
     made = [read_result(path)["provenance"] for path in files if path.suffix == ".json"]
     cores = max(about.get("threads", 1) for about in made)
-    write_json(costs, rule_costs(args.source / "benchmarks", known, cores, default_jobs(args.profile)))
+    everything, default = jobs_of(args.profile, *EVERYTHING), jobs_of(args.profile)
+    write_json(costs, rule_costs(args.source / "benchmarks", known, cores, everything, default))
     print(f"{args.to}: {len(files)} files promoted, {len(entries)} numbers in its ledger; `make figures` draws from it")
 
 

@@ -2,7 +2,7 @@
 
 What the rule reads comes from the reference too, or is made by rules that make data; no other rule runs. Exit status 0: it
 agrees; 1: it differs by more than is allowed, or the rule failed; 2: it cannot be verified here, and why.
---part makes some cells of a long rule's grid, named in config/parts.yaml, and compares their items and raw answers.
+--part makes some cells of a long rule's grid, named in config/sweep_parts.yaml, and compares their items and raw answers.
 """
 
 import argparse
@@ -33,7 +33,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", default="laptop", help="profile that the reference was made with")
     parser.add_argument("--reference", type=Path, default=REFERENCE, help="reference results (folder)")
     parser.add_argument("--claims", type=Path, default=PAPER / "claims.yaml", help="claims that may change (YAML)")
-    parser.add_argument("--part", action="store_true", help="make the part that config/parts.yaml names, not the whole rule")
+    parser.add_argument(
+        "--part", action="store_true", help="make the part that config/sweep_parts.yaml names, not the whole rule"
+    )
     parser.add_argument("--record", action="store_true", help="note in the reference what agreed with the present code")
     return parser.parse_args(argv)
 
@@ -104,7 +106,7 @@ def judged(file: str, path: Path, committed: Path | None, args: argparse.Namespa
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     now = working_tree()
-    part = read_parts(CONFIG / "parts.yaml", args.rule) if args.part else None
+    part = read_parts(CONFIG / "sweep_parts.yaml", args.rule) if args.part else None
     with tempfile.TemporaryDirectory(prefix="loci-verify-") as name:
         folder = Path(name)
         results = lay_out(folder, args.reference, args.profile)
