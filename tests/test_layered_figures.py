@@ -3,8 +3,9 @@
 import pytest
 from steps_path import load_step
 
+from loci.bench.layer_titles import TITLES
 from loci.bench.layered import CONTRASTS
-from loci.bench.layers import CONDITIONS, TITLES
+from loci.bench.layers import CONDITIONS
 from loci.bench.ledger import Ledger, write_ledger
 from loci.bench.style import plt
 from loci.errors import UserError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loci.bench.layers import TITLES
+from loci.bench.layer_titles import TITLES
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from loci.bench.layer_titles import TITLES
 from loci.bench.layered import CONTRASTS
-from loci.bench.layers import CONDITIONS, TITLES
+from loci.bench.layers import CONDITIONS
 from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step

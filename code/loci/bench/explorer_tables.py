@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loci.bench.layers import TITLES
+from loci.bench.layer_titles import TITLES
 from loci.bench.ledger import Ledger
 from loci.bench.style import name_of, ordered
 from loci.errors import UserError

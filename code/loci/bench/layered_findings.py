@@ -1,6 +1,6 @@
 """The layered conditions in words and a table, for README.md; no number of them is typed."""
 
-from loci.bench.layers import TITLES
+from loci.bench.layer_titles import TITLES
 from loci.bench.ledger import Ledger, spread
 
 _COLUMNS = {

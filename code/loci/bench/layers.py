@@ -46,28 +46,6 @@ CONDITIONS = {
     "gold0": Condition(BASE, lines="gold"),
 }
 
-TITLES = {
-    "a": "A: no memory",
-    "c": "C: rows",
-    "g": "G: retrieval, 1 line",
-    "h": "H: retrieval, 3 lines",
-    "i": "I: all facts",
-    "gold0": "needed facts, plain base",
-    "b": "B: the user's own LoRA",
-    "d": "D: own LoRA and rows",
-    "e": "E: answering reader alone",
-    "f": "F: answering reader, rows",
-    "s": "S: answering reader, another's rows",
-    "ja": "J: answering reader, retrieval",
-    "golda": "gold: answering reader, needed facts",
-    "ke": "K-E: reciting reader alone",
-    "ks": "K-S: reciting reader, another's rows",
-    "j": "J: reciting reader, retrieval",
-    "k": "K: reciting reader, rows",
-    "kgold": "K-gold: true recitation given",
-    "gold": "gold: reciting reader, needed facts",
-}  # in the order of figures: the base model, the users' own adapters, the two readers
-
 
 def of_adapter(adapter: str) -> dict[str, Condition]:
     """The conditions that are asked with one adapter, by id."""
