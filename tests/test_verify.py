@@ -146,6 +146,10 @@ def test_a_part_is_compared_item_by_item_and_noted_as_such(played, tmp_path, mon
         step.main(["--rule", "score_live", "--part", "--record", *common])
     assert "items[0].bits: committed 0.2857142857142857, made again 0.385" in capsys.readouterr().out
     assert json.loads(path.read_text("utf-8")) == noted, "what differs is not noted"
+    makes[file] = grid(step="score_live.py")
+    with pytest.raises(SystemExit):
+        step.main(["--rule", "score_live", "--part", "--record", *common])
+    assert "items: committed '3 of them', made again 'nothing'" in capsys.readouterr().out
     makes[file] = grid(0, 1, 2, step="score_live.py")
     step.main(["--rule", "score_live", "--record", *common])
     whole = json.loads(path.read_text("utf-8"))
@@ -153,11 +157,13 @@ def test_a_part_is_compared_item_by_item_and_noted_as_such(played, tmp_path, mon
     step.main(["--rule", "score_live", "--part", "--record", *common])
     assert json.loads(path.read_text("utf-8")) == whole, "what has agreed whole stays so"
     makes |= {"results/laptop/live/asked.s0.json": live(0.5, "ask_live.py"), said: ANSWERS[40:]}
-    step.main(["--rule", "ask_live", "--part", *common])
+    step.main(["--rule", "ask_live", "--part", "--record", *common])
+    assert json.loads(path.read_text("utf-8")) == whole, "a result without items is not confirmed by a part"
     assert "1.0000 of 10 records among the 50 committed ones" in capsys.readouterr().out
-    makes[said] = [{"qid": 3, "prediction": "no"}, *ANSWERS[40:]]
-    with pytest.raises(SystemExit):
-        step.main(["--rule", "ask_live", "--part", *common])
+    for wrong in ([{"qid": 3, "prediction": "no"}, *ANSWERS[40:]], []):
+        makes[said] = wrong
+        with pytest.raises(SystemExit):
+            step.main(["--rule", "ask_live", "--part", *common])
 
 
 MISSING = "MissingInputException in rule ask_live in file rules/live.smk, line 31:\nMissing input files for rule ask_live:\n"

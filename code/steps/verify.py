@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.record:
             agreed = {committed[file]: folder / file for file in results_files if not found or (not part and not apart[file])}
             made = {file: len(read_result(fresh)["items"]) for file, fresh in agreed.items()} if part else None
-            record(args.reference, list(agreed), now, made)
+            record(args.reference, [file for file in agreed if not part or made[file]], now, made)
     which = "a part of it " if part else ""
     print(f"{args.rule}: {which}" + ("differs from the reference" if found else "agrees with the reference"))
     if found:

@@ -57,8 +57,9 @@ def lay_part(config: Path, part: dict[str, dict], profile: str) -> None:
 
 
 def items_apart(committed: Sequence, fresh: Sequence, allowed: Tolerance, where: str) -> list[Difference]:
-    """Fresh items that agree with no committed one, each beside the committed one that is nearest to it."""
-    apart: list[Difference] = []
+    """Fresh items that agree with no committed one, each beside the committed one that is nearest to it; that none was made of
+    some is a difference, too."""
+    apart: list[Difference] = [] if fresh or not committed else [Difference(where, f"{len(committed)} of them", "nothing")]
     for at, item in enumerate(fresh):
         nearest = min((differences(old, item, allowed, f"{where}[{at}]") for old in committed), key=len, default=None)
         apart += [Difference(f"{where}[{at}]", "nothing", item)] if nearest is None else nearest
@@ -68,13 +69,13 @@ def items_apart(committed: Sequence, fresh: Sequence, allowed: Tolerance, where:
 def records_apart(
     committed: Sequence[dict], fresh: Sequence[dict], allowed: Tolerance, where: str
 ) -> tuple[float, list[Difference]]:
-    """The share of fresh raw records that stand among the committed ones, and what is wrong with it."""
+    """The share of fresh raw records that stand among the committed ones (0 of none), and what is wrong with it."""
     known = {json.dumps(one, sort_keys=True) for one in committed}
     missing = [one for one in fresh if json.dumps(one, sort_keys=True) not in known]
-    share = 1 - len(missing) / len(fresh) if fresh else 1.0
+    share = 1 - len(missing) / len(fresh) if fresh else 0.0
     if share >= allowed.answers:
         return share, []
     return share, [
         Difference(f"{where} (share among the committed records)", 1.0, share),
-        Difference(where, "nothing", missing[0]),
+        *[Difference(where, "nothing", one) for one in missing[:1]],
     ]
