@@ -219,6 +219,18 @@ rule score_density_large:
 
 # What grows, and the shared reader of it.
 _STORES = {"rows": "answer", "recited": "recite", "practised": "practise", "index": "recite", "finder": "find", "user": None}
+_GROWTH = SETTINGS["layered_growth"]
+
+
+def grown_files(ending):
+    """Results of every store at every size to which it grows."""
+    sizes = {store: [at["facts"] for at in _GROWTH["sizes"] if store != "user" or at["facts"] <= _GROWTH["adapters"]] for store in _STORES}
+    return [f"{OUT}/sweeps/grown.{store}.n{facts}.{BASE}.{ending}" for store in _STORES for facts in sizes[store]]
+
+
+def grown_users(facts):
+    """How many users a store is made for at a size, and what the lines of an index are chosen from."""
+    return {"users": [at["users"] for at in _GROWTH["sizes"] if at["facts"] == int(facts)], "chosen": _GROWTH["chosen"]}
 
 
 # What the reciting reader goes on with: lines of an index in front of the questions, or nothing.
@@ -263,35 +275,37 @@ rule grow_layered:
             f"{LAYERED}/reader.{name}.{BASE}.s{FIRST}.safetensors" for name in [_STORES[wildcards.store]] if name
         ],
     output:
-        result=f"{OUT}/sweeps/grown.{{store}}.{BASE}.json",
-        answers=f"{OUT}/sweeps/grown.{{store}}.{BASE}.jsonl",
+        result=f"{OUT}/sweeps/grown.{{store}}.n{{facts}}.{BASE}.json",
+        answers=f"{OUT}/sweeps/grown.{{store}}.n{{facts}}.{BASE}.jsonl",
     log:
-        f"logs/{PROFILE}/grow_layered.{{store}}.log",
+        f"logs/{PROFILE}/grow_layered.{{store}}.n{{facts}}.log",
     benchmark:
-        f"{OUT}/benchmarks/grow_layered.{{store}}.tsv"
+        f"{OUT}/benchmarks/grow_layered.{{store}}.n{{facts}}.tsv"
     threads: THREADS
     resources:
         mem_mb=lambda wildcards: peak_mb({"recited": 11300, "practised": 11300, "rows": 6900}.get(wildcards.store, 5000)),
     params:
         code=code_of("grow_layered.py"),
-        settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "user_lora", "layered", "layered_growth"),
+        settings=settings_of("base", "encoder", "people", "engram", "write", "matrix", "reader", "user_lora", "layered"),
+        grown=lambda wildcards: grown_users(wildcards.facts),
         options=f"--config {CONFIG}",
         adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.adapter else "",
     wildcard_constraints:
         store="|".join(_STORES),
+        facts=r"\d+",
     message:
         "python code/steps/grow_layered.py {params.options} --users {input.users} --corpora {input.corpora} --store {wildcards.store}"
-        " {params.adapter} --out {output.result} --answers {output.answers}"
+        " --facts {wildcards.facts} {params.adapter} --out {output.result} --answers {output.answers}"
     shell:
         "python code/steps/grow_layered.py {params.options} --users {input.users} --corpora {input.corpora} --store {wildcards.store}"
-        " {params.adapter} --out {output.result} --answers {output.answers} > {log} 2>&1"
+        " --facts {wildcards.facts} {params.adapter} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
 rule score_grown:
     input:
         users=USERS,
-        grown=expand(f"{OUT}/sweeps/grown.{{store}}.{BASE}.json", store=_STORES),
-        answers=expand(f"{OUT}/sweeps/grown.{{store}}.{BASE}.jsonl", store=_STORES),
+        grown=grown_files("json"),
+        answers=grown_files("jsonl"),
     output:
         f"{OUT}/sweeps/layered_growth.{BASE}.json",
     log:

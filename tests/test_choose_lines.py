@@ -5,7 +5,7 @@ import yaml
 from fake_encoder import FakeEncoder
 from steps_path import dies_after, load_step
 
-from loci.bench.line_choice import lines_chosen
+from loci.bench.line_choice import best_depth, share_right
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
 from loci.results import read_result
@@ -35,8 +35,8 @@ def test_kinds_count_alike_and_the_smallest_of_equals_is_taken():
     bench = Answers(
         {1: {"paraphrase": 4, "indirect": 0}, 2: {"paraphrase": 2, "indirect": 2}, 3: {"paraphrase": 2, "indirect": 2}}
     )
-    found = lines_chosen(bench, "j", [(user, [], questions)], [3, 2, 1])
-    assert found == {"lines": 2, "tried": {"3": 0.75, "2": 0.75, "1": 0.5}}
+    found = {depth: share_right(bench, "j", [(user, [], questions)], depth) for depth in (3, 2, 1)}
+    assert found == {3: 0.75, 2: 0.75, 1: 0.5} and best_depth(found) == 2
 
 
 @pytest.mark.parametrize("reader", ["recite", "answer"])

@@ -40,10 +40,18 @@ def files(tmp_path, tiny_root, monkeypatch):
     return arguments, [*arguments, "--corpora", str(tmp_path / "corpus.json"), *models]
 
 
-def grow(arguments: list[str], store: str, folder, *more: str) -> tuple[str, str]:
-    out = str(folder / f"{store}.json"), str(folder / f"{store}.jsonl")
-    load_step("grow_layered").main([*arguments, "--store", store, "--out", out[0], "--answers", out[1], *more])
+def grow(arguments: list[str], store: str, folder, *more: str, size: int = SIZES[0]) -> tuple[str, str]:
+    out = str(folder / f"{store}.{size}.json"), str(folder / f"{store}.{size}.jsonl")
+    how = ["--store", store, "--facts", str(size), "--out", out[0], "--answers", out[1]]
+    load_step("grow_layered").main([*arguments, *how, *more])
     return out
+
+
+def score(few: list[str], grown: list[tuple[str, str]], out: Path) -> dict:
+    """Metrics of results and their answers, scored together."""
+    files = ["--grown", *(one for one, _ in grown), "--answers", *(answers for _, answers in grown)]
+    load_step("score_grown").main([*few, *files, "--out", str(out)])
+    return read_result(out)["metrics"]
 
 
 def test_an_own_adapter_grows_is_killed_and_scored(tmp_path, files, monkeypatch):
@@ -51,43 +59,52 @@ def test_an_own_adapter_grows_is_killed_and_scored(tmp_path, files, monkeypatch)
     one = grow(arguments, "user", tmp_path / "one")
     with dies_after(monkeypatch):
         grow(arguments, "user", tmp_path / "two")
-    assert not (tmp_path / "two" / "user.jsonl").exists()
+    assert not list((tmp_path / "two").glob("*.json*"))
     two = grow(arguments, "user", tmp_path / "two")
     assert Path(one[1]).read_bytes() == Path(two[1]).read_bytes()
-    said = list(read_jsonl(tmp_path / "one" / "user.jsonl", ""))
-    assert {(answer["memory"], answer["facts"]) for answer in said} == {("b", 34)}, "40 facts are above `adapters`"
-    load_step("score_grown").main([*few, "--grown", one[0], "--answers", one[1], "--out", str(tmp_path / "s.json")])
-    metrics = read_result(tmp_path / "s.json")["metrics"]
+    said = list(read_jsonl(Path(one[1]), ""))
+    assert {(answer["memory"], answer["facts"]) for answer in said} == {("b", 34)}
+    metrics = score(few, [one], tmp_path / "s.json")
     assert metrics["layered.b.tiny.n34.direct.exact"]["n"] == Counter(one["qid"].split(".")[1] for one in said)["direct"]
     assert metrics["layered_growth.user.tiny.n34.bytes"]["value"] > 0
     said[0]["prediction"] = "another"
-    (tmp_path / "one" / "user.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in said))
+    Path(one[1]).write_text("".join(json.dumps(answer) + "\n" for answer in said))
     with pytest.raises(UserError, match="holds other answers than those"):
-        load_step("score_grown").main([*few, "--grown", one[0], "--answers", one[1], "--out", str(tmp_path / "t.json")])
+        score(few, [one], tmp_path / "t.json")
 
 
-def test_rows_and_index_grow_under_a_reader(tmp_path, files, tiny_folder):
+@pytest.mark.parametrize(("store", "size", "known"), [("user", 40, "34"), ("index", 35, "34, 40")])
+def test_a_size_that_the_profile_does_not_know_is_refused(tmp_path, files, store, size, known):
+    _, arguments = files
+    adapter = [] if store == "user" else ["--adapter", str(tmp_path / "none.safetensors")]
+    (tmp_path / "none.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match=f"--facts: {size} is no size of store {store}; use {known}, or"):
+        grow(arguments, store, tmp_path, *adapter, size=size)
+    assert not list(tmp_path.glob(f"{store}*"))
+
+
+def test_rows_and_index_grow_under_a_reader(tmp_path, files, tiny_folder, monkeypatch):
     few, arguments = files
     smoke = ["--config", str(CONFIG / "smoke.yaml"), "--model", str(tiny_folder), "--reader", "recite"]
     adapter = str(tmp_path / "r.safetensors")
     load_step("train_reader").main([*smoke, "--out", str(tmp_path / "r.json"), "--adapter", adapter])
-    grow(arguments, "recited", tmp_path / "k", "--adapter", adapter)
-    said = list(read_jsonl(tmp_path / "k" / "recited.jsonl", ""))
-    asked = Counter((answer["memory"], answer["facts"]) for answer in said)
-    assert set(asked) == {("k", size) for size in SIZES} and len(set(asked.values())) == 1
-    costs = read_result(tmp_path / "k" / "recited.json")["items"]
+    rows = [grow(arguments, "recited", tmp_path / "k", "--adapter", adapter, size=size) for size in SIZES]
+    asked = [Counter((answer["memory"], answer["facts"]) for answer in read_jsonl(Path(said), "")) for _, said in rows]
+    assert [set(one) for one in asked] == [{("k", size)} for size in SIZES]
+    assert asked[0]["k", 34] == asked[1]["k", 40], "the same questions at every size"
+    costs = [item for grown, _ in rows for item in read_result(Path(grown))["items"]]
     assert [(cost["uid"], cost["facts"]) for cost in costs] == [(uid, size) for size in SIZES for uid in ("u002", "u003")]
-    index = grow(arguments, "index", tmp_path / "j", "--adapter", adapter)
-    lines = read_result(Path(index[0]))["metrics"]["chosen"]
-    assert set(lines) == {"34", "40"} and all(set(one["tried"]) == {"1", "2"} for one in lines.values())
-    for one in lines.values():
+    with dies_after(monkeypatch):
+        grow(arguments, "index", tmp_path / "j", "--adapter", adapter)
+    index = [grow(arguments, "index", tmp_path / "j", "--adapter", adapter, size=size) for size in SIZES]
+    lines = [read_result(Path(grown))["metrics"] for grown, _ in index]
+    assert all(set(one["tried"]) == {"1", "2"} for one in lines)
+    for one in lines:
         best = max(one["tried"].values())
         assert one["lines"] == min(int(depth) for depth, share in one["tried"].items() if share == best)
-    both = [str(tmp_path / "k" / "recited.json"), index[0]], [str(tmp_path / "k" / "recited.jsonl"), index[1]]
-    load_step("score_grown").main([*few, "--grown", *both[0], "--answers", *both[1], "--out", str(tmp_path / "s.json")])
-    scored = read_result(tmp_path / "s.json")["metrics"]
-    for size in SIZES:
-        assert scored[f"layered_growth.index.tiny.n{size}.lines"]["value"] == lines[str(size)]["lines"]
+    scored = score(few, [*rows, *index], tmp_path / "s.json")
+    for size, one in zip(SIZES, lines, strict=True):
+        assert scored[f"layered_growth.index.tiny.n{size}.lines"] == {"value": one["lines"], "n": 2, "source": "s.json"}
         k, j, gap = (scored[f"layered.{name}.tiny.n{size}.direct.exact"]["value"] for name in ("k", "j", "k_minus_j"))
         assert gap == pytest.approx(k - j)
     with pytest.raises(UserError, match="--adapter: does not fit store user"):
@@ -115,12 +132,9 @@ def test_a_reader_of_retrieval_goes_on_from_the_reciting_one(tmp_path, files, ti
     found = grow(arguments, "finder", tmp_path / "jf", "--adapter", str(adapters[0]))
     assert {answer["memory"] for answer in read_jsonl(Path(found[1]), "")} == {"jf"}
     rows = grow(arguments, "recited", tmp_path / "k", "--adapter", start)
-    both = zip(rows, found, strict=True)
-    results, answers = (list(pair) for pair in both)
-    load_step("score_grown").main([*few, "--grown", *results, "--answers", *answers, "--out", str(tmp_path / "s.json")])
-    scored = read_result(tmp_path / "s.json")["metrics"]
+    scored = score(few, [rows, found], tmp_path / "s.json")
     k, jf, gap = (scored[f"layered.{name}.tiny.n34.direct.exact"]["value"] for name in ("k", "jf", "k_minus_jf"))
-    assert gap == pytest.approx(k - jf) and scored["layered_growth.finder.tiny.n40.lines"]["value"] in (1, 2)
+    assert gap == pytest.approx(k - jf) and scored["layered_growth.finder.tiny.n34.lines"]["value"] in (1, 2)
 
 
 def test_both_controls_are_taught_the_same_questions():
@@ -150,8 +164,6 @@ def test_the_reader_of_rows_goes_on_too(tmp_path, files, tiny_folder):
     said = list(read_jsonl(Path(rows[1]), ""))
     assert {answer["memory"] for answer in said} == {"kp"}
     before = grow(arguments, "recited", tmp_path / "k", "--adapter", start)
-    results, answers = (list(pair) for pair in zip(before, rows, strict=True))
-    load_step("score_grown").main([*few, "--grown", *results, "--answers", *answers, "--out", str(tmp_path / "s.json")])
-    scored = read_result(tmp_path / "s.json")["metrics"]
+    scored = score(few, [before, rows], tmp_path / "s.json")
     kp, k, gap = (scored[f"layered.{name}.tiny.n34.direct.exact"]["value"] for name in ("kp", "k", "kp_minus_k"))
     assert gap == pytest.approx(kp - k)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from loci.bench.layer_bench import LayerBench, shape_of
-from loci.bench.line_choice import KINDS, lines_chosen
+from loci.bench.line_choice import KINDS, best_depth, share_right
 from loci.config import load_config
 from loci.errors import run_step
 from loci.models.base import use_threads
@@ -57,14 +57,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     files = {"adapter": sha256_file(args.adapter), "model": bench.base.model_sha256}
     shards = Shards(Path(__file__), {**relevant, **files}, args.out.parent / "work")
-    tried: dict[str, float] = {}
+    tried: dict[int, float] = {}
     for depth in tqdm(args.lines, desc=f"lines for {args.reader}", unit="number"):
-        part = shards.get(f"k{depth}") or shards.put(f"k{depth}", lines_chosen(bench, READERS[args.reader], asked, [depth]))
-        tried |= part["tried"]
-    best = min((depth for depth in args.lines), key=lambda depth: (-tried[str(depth)], depth))
-    metrics = rounded({"lines": best, "tried": tried, "questions": sum(len(questions) for *_, questions in asked)})
+        kept = f"k{depth}"
+        part = shards.get(kept) or shards.put(kept, {"share": share_right(bench, READERS[args.reader], asked, depth)})
+        tried[depth] = part["share"]
+    best = best_depth(tried)
+    shares = {str(depth): share for depth, share in tried.items()}
+    metrics = rounded({"lines": best, "tried": shares, "questions": sum(len(questions) for *_, questions in asked)})
     write_json(args.out, result("choose_lines", relevant, _SEED, metrics, [], provenance.record()))
-    print(f"{args.out}: reader {args.reader} answers best with {best} lines, {tried[str(best)]:.2f} of its questions")
+    print(f"{args.out}: reader {args.reader} answers best with {best} lines, {tried[best]:.2f} of its questions")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Let rows, adapters and the reader's index grow: the same questions with more and more facts of the owner beside.
+"""Let rows, adapters and the reader's index grow: the same questions with more and more facts of the owner beside, a size a run.
 
 rows: facts written on the base model, asked of it and of the answering reader. recited: facts written with the reciting reader
 attached. practised: the same with a reader that train_finder.py --bare taught on. index: the same facts in an index, read by the
 reciting reader; how many lines it finds is chosen at each size, on development users with as many facts. finder: the index again,
 read by a reader that train_finder.py taught to read such lines. user: an adapter of one's own. A killed run continues with the
-next user.
+next user, or the next number of lines.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from loci.bench.layer_bench import LayerBench, shape_of
 from loci.bench.layers import BASE, CONDITIONS
-from loci.bench.line_choice import lines_chosen
+from loci.bench.line_choice import best_depth, share_right
 from loci.bench.people import asked_questions, asked_users
 from loci.bench.user_lora import Teaching, examples_of, texts_to_keep
 from loci.config import load_config
@@ -56,6 +56,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpora", type=Path, nargs="+", required=True, default=argparse.SUPPRESS, help="facts of make_corpus.py (JSON)"
     )
     parser.add_argument("--store", choices=STORES, required=True, default=argparse.SUPPRESS, help="what grows")
+    parser.add_argument(
+        "--facts", type=int, required=True, default=argparse.SUPPRESS, help="facts of an owner: a size of layered_growth.sizes"
+    )
     readers = "the answering reader for rows, the reciting one for recited and index, its successors for the others (safetensors)"
     parser.add_argument("--adapter", type=Path, help=readers)
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
@@ -63,6 +66,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
+
+
+def users_at(facts: int, store: str, growth: dict) -> int:
+    """How many users a store is made for at a size; UserError where the profile has no such size, or stops before it."""
+    sizes = {at["facts"]: at["users"] for at in growth["sizes"] if store != "user" or at["facts"] <= growth["adapters"]}
+    if facts not in sizes:
+        known = ", ".join(map(str, sizes))
+        raise UserError("--facts", f"{facts} is no size of store {store}", f"use {known}, or add it to layered_growth.sizes")
+    return sizes[facts]
 
 
 def questions_about(user: User, facts: list[Fact], everybody: list[User], settings: dict) -> list[Question]:
@@ -102,52 +114,51 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_config(args.config)
     use_threads(settings["threads"])
     everybody, growth = load_users(args.users), settings["layered_growth"]
-    users = asked_users(everybody, settings)
+    count = users_at(args.facts, args.store, growth)
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
-    names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered", "layered_growth")
-    relevant = {name: settings[name] for name in names} | {"store": args.store}
+    names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
+    relevant = {name: settings[name] for name in names} | {"store": args.store, "facts": args.facts, "users": count}
+    relevant |= {"encoder": settings["encoder"], "chosen": growth["chosen"]} if args.store in _SEARCHED else {}
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store in _SEARCHED else None
     bench = LayerBench(settings, shape_of(settings, args.store), encoder, args.model)
     reader = bench.slot.load(args.adapter) if args.adapter else None
     files = {name: sha256_file(path) for name, path in inputs.items()}
     shards = Shards(Path(__file__), {**relevant, **files, "model": bench.base.model_sha256}, args.out.parent / "work")
-    most = growth["adapters"] if args.store == "user" else max(at["facts"] for at in growth["sizes"])
-    counts = {at["facts"]: at["users"] for at in growth["sizes"] if at["facts"] <= most}
-    parts, chosen = [], {}
+
+    def told(user: User) -> tuple[User, list[Fact], list[Question]]:
+        facts = storable(user, args.facts, corpus, settings["people"]["seed"])
+        return user, facts, questions_about(user, facts, everybody, settings)
+
+    depth, tried = 0, {}
     if args.store in _SEARCHED:
         bench.slot.put(reader)
-        about = growth["chosen"]
-        choosers = [user for user in everybody if user.split == "dev"][: about["users"]]
-        for size in tqdm(counts, desc="lines of the index", unit="size"):
-            chosen[size] = shards.get(f"n{size}.lines")
-            if chosen[size] is None:
-                told = [(user, storable(user, size, corpus, settings["people"]["seed"])) for user in choosers]
-                asked = [(user, facts, questions_about(user, facts, everybody, settings)) for user, facts in told]
-                chosen[size] = shards.put(f"n{size}.lines", lines_chosen(bench, "j", asked, about["lines"]))
-    grown = [(size, user) for size, count in counts.items() for user in users[:count]]
-    for size, user in tqdm(grown, desc=f"{args.store} grow", unit="user"):
-        part = shards.get(f"n{size}.{user.uid}")
+        choosers = [told(user) for user in everybody if user.split == "dev"][: growth["chosen"]["users"]]
+        for lines in tqdm(growth["chosen"]["lines"], desc="lines of the index", unit="number"):
+            kept = f"k{lines}"
+            part = shards.get(kept) or shards.put(kept, {"share": share_right(bench, "j", choosers, lines)})
+            tried[lines] = part["share"]
+        depth = best_depth(tried)
+    parts = []
+    for user in tqdm(asked_users(everybody, settings)[:count], desc=f"{args.store}, {args.facts} facts", unit="user"):
+        part = shards.get(user.uid)
         if part is None:
-            facts = storable(user, size, corpus, settings["people"]["seed"])
-            questions = questions_about(user, facts, everybody, settings)
+            _, facts, questions = told(user)
             rows, cost = stored(bench, args.store, reader, user, facts)
             said = []
             for name, condition in STORES[args.store].items():
                 if args.store == "rows":  # asked of the base model, then of the answering reader
                     bench.slot.put(reader if CONDITIONS[condition].adapter != BASE else None)
-                depth = chosen[size]["lines"] if chosen else 0
                 found = bench.answers(condition, user, facts, questions, rows, depth)
-                said += [{"facts": size, **one, "memory": name} for one in found]
-            part = shards.put(f"n{size}.{user.uid}", {"cost": {"uid": user.uid, **cost}, "answers": said})
+                said += [{"facts": args.facts, **one, "memory": name} for one in found]
+            part = shards.put(user.uid, {"cost": {"uid": user.uid, **cost}, "answers": said})
         parts.append(part)
     write_jsonl(args.answers, [answer for part in parts for answer in part["answers"]])
     metrics = {"answers": sum(len(part["answers"]) for part in parts), "answers_sha256": sha256_file(args.answers)}
-    metrics |= {"chosen": rounded({str(size): one for size, one in chosen.items()})} if chosen else {}
+    metrics |= {"lines": depth, "tried": rounded({str(lines): share for lines, share in tried.items()})} if tried else {}
     items = [{**part["cost"], "seconds": round(part["cost"]["seconds"], 2)} for part in parts]
     made = provenance.record() | {"model_sha256": bench.base.model_sha256}
     write_json(args.out, result("grow_layered", relevant, _SEED, metrics, items, made))
-    told = ", ".join(f"{count} with {size:,} facts" for size, count in counts.items())
-    print(f"{args.out}: {metrics['answers']} answers of users: {told}")
+    print(f"{args.out}: {metrics['answers']} answers of {count} users with {args.facts:,} facts each, store {args.store}")
 
 
 if __name__ == "__main__":

@@ -68,10 +68,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         about = read_result(grown)
         if about["metrics"]["answers_sha256"] != sha256_file(said):
             raise UserError(said, f"holds other answers than those of {grown}", "run grow_layered.py again")
-        for facts, one in about["metrics"].get("chosen", {}).items():
-            chosen = {"value": one["lines"], "n": len(one["tried"]), "source": args.out.name}
-            ledger[f"layered_growth.{about['config']['store']}.{base}.n{facts}.lines"] = chosen
-        found = cost_entries(about["items"], about["config"]["store"], base, args.out.name)
+        store, facts = about["config"]["store"], about["config"]["facts"]
+        if "lines" in about["metrics"]:
+            chosen = {"value": about["metrics"]["lines"], "n": len(about["metrics"]["tried"]), "source": args.out.name}
+            ledger[f"layered_growth.{store}.{base}.n{facts}.lines"] = chosen
+        found = cost_entries(about["items"], store, base, args.out.name)
         ledger |= {key: entry for key, entry in found.items() if key.endswith(".bytes")}
         costs |= {key: entry for key, entry in found.items() if not key.endswith(".bytes")}
         for answer in read_jsonl(said, "run grow_layered.py"):

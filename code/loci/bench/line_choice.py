@@ -1,6 +1,6 @@
 """How many lines an index should find for a reader: chosen on development users, as the number with which it answers best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from loci.bench.layer_bench import LayerBench
 from loci.bench.score import exact
@@ -9,17 +9,20 @@ from loci.worlds.records import Fact, Question, User
 KINDS = ("paraphrase", "indirect")  # both count alike
 
 
-def lines_chosen(
-    bench: LayerBench, condition: str, asked: Sequence[tuple[User, Sequence[Fact], list[Question]]], depths: Sequence[int]
-) -> dict:
-    """{"lines": ..., "tried": {lines: mean share exact}} of a condition that retrieves, asked with the reader in the slot; the
-    smallest of equal numbers. asked: users with what is stored of them and their questions, of which `KINDS` count."""
-    right: dict[int, dict[str, list[bool]]] = {depth: {kind: [] for kind in KINDS} for depth in depths}
+def share_right(
+    bench: LayerBench, condition: str, asked: Sequence[tuple[User, Sequence[Fact], list[Question]]], depth: int
+) -> float:
+    """Share answered exactly under a condition that retrieves `depth` lines, asked with the reader in the slot: the mean over
+    `KINDS`. asked: users with what is stored of them and their questions."""
+    right: dict[str, list[bool]] = {kind: [] for kind in KINDS}
     for user, facts, questions in asked:
         known = {one.qid: one for one in questions if one.kind in KINDS}
-        for depth in depths:
-            for said in bench.answers(condition, user, facts, list(known.values()), depth=depth):
-                one = known[said["qid"]]
-                right[depth][one.kind].append(exact(said["prediction"], one.accepted, one.form))
-    tried = {depth: sum(sum(part) / len(part) for part in found.values()) / len(KINDS) for depth, found in right.items()}
-    return {"lines": max(tried, key=lambda depth: (tried[depth], -depth)), "tried": {str(depth): tried[depth] for depth in tried}}
+        for said in bench.answers(condition, user, facts, list(known.values()), depth=depth):
+            one = known[said["qid"]]
+            right[one.kind].append(exact(said["prediction"], one.accepted, one.form))
+    return sum(sum(part) / len(part) for part in right.values()) / len(KINDS)
+
+
+def best_depth(tried: Mapping[int, float]) -> int:
+    """The number of lines with the greatest share; the smallest of equal ones."""
+    return max(tried, key=lambda depth: (tried[depth], -depth))
