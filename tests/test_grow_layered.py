@@ -14,7 +14,7 @@ from loci.bench.finding import finding_lessons, firing_lessons
 from loci.errors import UserError
 from loci.models.encoder import Encoder
 from loci.paths import CONFIG
-from loci.results import read_jsonl, read_result
+from loci.results import read_jsonl, read_result, sha256_file, write_json, write_jsonl
 from loci.worlds.people import build_users
 from loci.worlds.records import Fact, save_facts, save_users
 
@@ -71,6 +71,30 @@ def test_an_own_adapter_grows_is_killed_and_scored(tmp_path, files, monkeypatch)
     Path(one[1]).write_text("".join(json.dumps(answer) + "\n" for answer in said))
     with pytest.raises(UserError, match="holds other answers than those"):
         score(few, [one], tmp_path / "t.json")
+
+
+def test_stores_are_compared_over_the_users_that_all_have(tmp_path, files):
+    few, arguments = files
+    both = grow(arguments, "user", tmp_path)
+    about, said = read_result(Path(both[0])), list(read_jsonl(Path(both[1]), ""))
+
+    def beside(uids: set[str]) -> dict:
+        """Metrics with a made store beside, whose users are `uids` and whose answers are wrong."""
+        answers = tmp_path / "other.jsonl"
+        write_jsonl(answers, [one | {"memory": "k", "prediction": "?"} for one in said if one["uid"] in uids])
+        items = [{"uid": uid, "facts": 34, "seconds": 34.0, "bytes": 1} for uid in sorted(uids)]
+        metrics = {"answers_sha256": sha256_file(answers)}
+        config = about["config"] | {"store": "recited"}
+        write_json(tmp_path / "other.json", about | {"config": config, "items": items, "metrics": metrics})
+        return score(few, [both, (str(tmp_path / "other.json"), str(answers))], tmp_path / "s.json")
+
+    whole, one = beside({"u002", "u003"}), beside({"u003"})
+    assert whole["layered.b.tiny.n34.direct.exact"]["n"] == 2 * one["layered.b.tiny.n34.direct.exact"]["n"] > 0
+    assert [metrics["layered_growth.user.tiny.n34.bytes"]["n"] for metrics in (whole, one)] == [2, 1]
+    wrong = one["layered.k.tiny.n34.direct.exact"]
+    assert (wrong["value"], wrong["n"]) == (0.0, one["layered.b.tiny.n34.direct.exact"]["n"])
+    with pytest.raises(UserError, match="--grown: no user has 34 facts in every store"):
+        beside({"u009"})
 
 
 @pytest.mark.parametrize(("store", "size", "known"), [("user", 40, "34"), ("index", 35, "34, 40")])

@@ -1,4 +1,7 @@
-"""Score what rows, adapters and the reader's index answered as they grew: exact answers, rows against index, and costs."""
+"""Score what rows, adapters and the reader's index answered as they grew: exact answers, rows against index, and costs.
+
+At each size those users count whom every store that grew to it was made for: places are compared over the same people.
+"""
 
 import argparse
 from collections import defaultdict
@@ -29,6 +32,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
     return parser.parse_args(argv)
+
+
+def common_users(found: Sequence[dict]) -> dict[int, set[str]]:
+    """{facts: users in all results of that size}; UserError where there are none."""
+    users: dict[int, set[str]] = {}
+    for about in found:
+        facts, here = about["config"]["facts"], {item["uid"] for item in about["items"]}
+        users[facts] = users.get(facts, here) & here
+    for facts, common in users.items():
+        if not common:
+            raise UserError("--grown", f"no user has {facts} facts in every store", "run grow_layered.py for the same users")
+    return users
 
 
 def cost_entries(items: list[dict], store: str, base: str, source: str) -> dict[str, dict]:
@@ -64,18 +79,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     questions = {question.qid: question for user in load_users(args.users) for question in user.questions}
     scores: dict[tuple[str, int, str], list] = defaultdict(list)
     ledger, costs = {}, {}
-    for grown, said in zip(args.grown, args.answers, strict=True):
-        about = read_result(grown)
+    results = [read_result(grown) for grown in args.grown]
+    users = common_users(results)
+    for about, grown, said in zip(results, args.grown, args.answers, strict=True):
         if about["metrics"]["answers_sha256"] != sha256_file(said):
             raise UserError(said, f"holds other answers than those of {grown}", "run grow_layered.py again")
         store, facts = about["config"]["store"], about["config"]["facts"]
         if "lines" in about["metrics"]:
             chosen = {"value": about["metrics"]["lines"], "n": len(about["metrics"]["tried"]), "source": args.out.name}
             ledger[f"layered_growth.{store}.{base}.n{facts}.lines"] = chosen
-        found = cost_entries(about["items"], store, base, args.out.name)
+        found = cost_entries([item for item in about["items"] if item["uid"] in users[facts]], store, base, args.out.name)
         ledger |= {key: entry for key, entry in found.items() if key.endswith(".bytes")}
         costs |= {key: entry for key, entry in found.items() if not key.endswith(".bytes")}
         for answer in read_jsonl(said, "run grow_layered.py"):
+            if answer["uid"] not in users[facts]:
+                continue
             question = questions[answer["qid"]]
             right = exact(answer["prediction"], question.accepted, question.form)
             scores[answer["memory"], answer["facts"], question.kind].append((answer["uid"], answer["qid"], right))
@@ -85,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = {name: settings[name] for name in ("base", "layered", "layered_growth")}
     record = provenance.record() | {"costs": rounded(costs)}
     write_json(args.out, result("layered_growth", config, None, rounded(ledger), [], record))
-    print(f"{args.out}: {len(ledger)} numbers about rows, adapters and retrieval as they grow")
+    counts = ", ".join(f"{len(common)} with {facts:,} facts" for facts, common in sorted(users.items()))
+    print(f"{args.out}: {len(ledger)} numbers about rows, adapters and retrieval as they grow, over users: {counts}")
 
 
 if __name__ == "__main__":
