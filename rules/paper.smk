@@ -28,7 +28,7 @@ rule collect_ledger:
         expand(f"{OUT}/locomo/judge.{{judge}}.{BASE}.json", judge=VOTERS),
         f"{OUT}/layered/judged.{BASE}.json",
         SERVED,
-        expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "locomo"]),
+        expand(f"{OUT}/worlds/{{name}}.json", name=["worlds", "priors", "coverage", "locomo"]),
     output:
         f"{OUT}/summary.json",
     log:

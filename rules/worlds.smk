@@ -154,6 +154,25 @@ rule measure_priors:
         "python code/steps/measure_priors.py {params.options} --users {input.users} --out {output} > {log} 2>&1"
 
 
+rule measure_coverage:
+    output:
+        f"{OUT}/worlds/coverage.json",
+    log:
+        f"logs/{PROFILE}/measure_coverage.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_coverage.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("measure_coverage.py"),
+        options=f"--trials {SETTINGS['coverage']['trials']}",
+    message:
+        "python code/steps/measure_coverage.py {params.options} --out {output}"
+    shell:
+        "python code/steps/measure_coverage.py {params.options} --out {output} > {log} 2>&1"
+
+
 rule describe_worlds:
     input:
         users=[USERS, f"{_WORLDS}/medical.json"],
