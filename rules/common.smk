@@ -52,6 +52,23 @@ def frozen_reader_of(variant):
     return f"{LAYERED}/reader.recite.{BASE}.s{FIRST}.safetensors" if "world" in _SHARED[variant] else []
 
 
+# What grows, and the shared reader of it.
+GROWN_STORES = {"rows": "answer", "recited": "recite", "practised": "practise", "index": "recite", "finder": "find", "user": None}
+GROWING = SETTINGS["layered_growth"]
+
+
+def grown_files(ending):
+    """Results of every store at every size to which it grows."""
+    sizes = [at["facts"] for at in GROWING["sizes"]]
+    grown = [(store, facts) for store in GROWN_STORES for facts in sizes if store != "user" or facts <= GROWING["adapters"]]
+    return [f"{OUT}/sweeps/grown.{store}.n{facts}.{BASE}.{ending}" for store, facts in grown]
+
+
+def grown_users(facts):
+    """How many users a store is made for at a size, and what the lines of an index are chosen from."""
+    return {"users": [at["users"] for at in GROWING["sizes"] if at["facts"] == int(facts)], "chosen": GROWING["chosen"]}
+
+
 # The grid of Engram tables from scratch, and how models are trained from scratch in this profile.
 CAPACITY = yaml.safe_load((Path(workflow.basedir) / "config" / "sweep_capacity.yaml").read_text(encoding="utf-8"))
 TRAINING = " ".join(f"--{name} {value}" for name, value in SETTINGS["training"].items())

@@ -217,22 +217,6 @@ rule score_density_large:
         "python code/steps/score_density.py --tables {input.tables} --answers {input.answers} --out {output} > {log} 2>&1"
 
 
-# What grows, and the shared reader of it.
-_STORES = {"rows": "answer", "recited": "recite", "practised": "practise", "index": "recite", "finder": "find", "user": None}
-_GROWTH = SETTINGS["layered_growth"]
-
-
-def grown_files(ending):
-    """Results of every store at every size to which it grows."""
-    sizes = {store: [at["facts"] for at in _GROWTH["sizes"] if store != "user" or at["facts"] <= _GROWTH["adapters"]] for store in _STORES}
-    return [f"{OUT}/sweeps/grown.{store}.n{facts}.{BASE}.{ending}" for store in _STORES for facts in sizes[store]]
-
-
-def grown_users(facts):
-    """How many users a store is made for at a size, and what the lines of an index are chosen from."""
-    return {"users": [at["users"] for at in _GROWTH["sizes"] if at["facts"] == int(facts)], "chosen": _GROWTH["chosen"]}
-
-
 # What the reciting reader goes on with: lines of an index in front of the questions, or nothing.
 _FURTHER = {"find": "", "practise": "--bare"}
 
@@ -272,7 +256,7 @@ rule grow_layered:
         users=USERS,
         corpora=GROWTH_CORPORA,
         adapter=lambda wildcards: [
-            f"{LAYERED}/reader.{name}.{BASE}.s{FIRST}.safetensors" for name in [_STORES[wildcards.store]] if name
+            f"{LAYERED}/reader.{name}.{BASE}.s{FIRST}.safetensors" for name in [GROWN_STORES[wildcards.store]] if name
         ],
     output:
         result=f"{OUT}/sweeps/grown.{{store}}.n{{facts}}.{BASE}.json",
@@ -291,7 +275,7 @@ rule grow_layered:
         options=f"--config {CONFIG}",
         adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.adapter else "",
     wildcard_constraints:
-        store="|".join(_STORES),
+        store="|".join(GROWN_STORES),
         facts=r"\d+",
     message:
         "python code/steps/grow_layered.py {params.options} --users {input.users} --corpora {input.corpora} --store {wildcards.store}"
