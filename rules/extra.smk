@@ -391,13 +391,13 @@ rule bench_pretrain:
     resources:
         mem_mb=2000,
     params:
-        code=code_hash(Path(workflow.basedir) / "benchmarks" / "pretrain.py"),
+        code=code_hash(Path(workflow.basedir) / "benchmarks" / "train_speed.py"),
         settings=settings_of("training", "pretrain"),
         options=f"--config {CONFIG} {TRAINING}",
     message:
-        "python benchmarks/pretrain.py {params.options} --out {output}"
+        "python benchmarks/train_speed.py {params.options} --out {output}"
     shell:
-        "python benchmarks/pretrain.py {params.options} --out {output} > {log} 2>&1"
+        "python benchmarks/train_speed.py {params.options} --out {output} > {log} 2>&1"
 
 
 rule bench_side_reader:

@@ -98,7 +98,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(folder, tmp_path, corpus):
 
 
 def test_the_benchmark_times_every_variant(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("bench_pretrain", ROOT / "benchmarks" / "pretrain.py")
+    spec = importlib.util.spec_from_file_location("bench_pretrain", ROOT / "benchmarks" / "train_speed.py")
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     benchmark.main(["--config", str(CONFIG / "smoke.yaml"), "--steps", "2", "--out", str(tmp_path / "pretrain.json")])

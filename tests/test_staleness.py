@@ -195,3 +195,9 @@ def test_what_records_a_result_is_no_part_of_it():
     reached = working_tree(ROOT).definitions("code/steps/score_matrix.py")
     assert not any(label.startswith(("loci.codehash", "loci.provenance")) for label in reached)
     assert any(label.startswith("loci.results") for label in reached)
+
+
+def test_a_step_is_known_by_its_name_alone():
+    """Results name their script without its folder: two of one name would be taken for each other."""
+    scripts = [path.name for folder in ("code/steps", "benchmarks") for path in (ROOT / folder).glob("*.py")]
+    assert len(scripts) > 100 and sorted(scripts) == sorted(set(scripts))
