@@ -4,15 +4,28 @@ import numpy as np
 import pytest
 
 from loci.bench.clusters import detectable, gaps, holm, pooled, sign_flip
+from loci.bench.statistics import estimate
 
 
 def test_every_question_counts_alike():
     records = [("a", f"a{at}", 1.0) for at in range(3)] + [("b", "b0", 0.0)]
     found = pooled(records)
-    assert found.value == 0.75 and found.n == 4 and (found.low, found.high) == (0.0, 1.0)
+    assert found.value == 0.75 and found.n == 4 and found.low < 0.05 and found.high > 0.99, "two conversations that differ"
     certain = pooled([("a", "a0", 1.0), ("b", "b0", 1.0)])
-    assert certain.value == 1.0 and certain.low < 0.5, "Wilson's, where resampling has no width"
+    assert certain.value == 1.0 and certain.low < 0.5, "Wilson's, where conversations do not differ"
     assert pooled([("a", "a0", 3.0), ("b", "b0", 3.0)], proportion=False).low == 3.0
+
+
+def test_a_pooled_mean_varies_as_its_ratio_does():
+    rng, sizes = np.random.default_rng(0), (5, 10, 20, 30, 15, 20)
+    scores = [(f"c{at}", f"c{at}q{one}", float(rng.normal(at % 2, 1))) for at, size in enumerate(sizes) for one in range(size)]
+    found = pooled(scores, proportion=False)
+    sums = np.array([sum(score for of, _, score in scores if of == f"c{at}") for at in range(len(sizes))])
+    left_out = [(sums.sum() - sums[at]) / (sum(sizes) - size) for at, size in enumerate(sizes)]
+    jackknife = ((len(sizes) - 1) / len(sizes) * sum((one - np.mean(left_out)) ** 2 for one in left_out)) ** 0.5
+    assert (found.high - found.low) / 2 == pytest.approx(2.570582 * jackknife, rel=0.25), "Student's quantile, five degrees"
+    alike = [("a", "a0", 1.0), ("a", "a1", 0.0), ("b", "b0", 1.0), ("b", "b1", 1.0), ("c", "c0", 0.0), ("c", "c1", 0.0)]
+    assert pooled(alike).low == estimate(alike).low, "conversations of one size are users"
 
 
 def test_the_permutation_is_exact():

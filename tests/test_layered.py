@@ -134,7 +134,7 @@ def test_wordings_count_alike_however_often_they_are_asked():
     said = (("u", "1", "Graz"), ("v", "2", "Graz"), ("u", "3", "Bonn"))
     answers = [{"memory": "k", "uid": uid, "qid": qid, "prediction": text} for uid, qid, text in said]
     found = wording_entries(answers, questions, "b", "x.json")["layered.k.b.paraphrase.by_wording"]
-    assert (found["value"], found["n"], found["low"], found["high"]) == (0.5, 2, 0.0, 1.0)
+    assert (found["value"], found["n"]) == (0.5, 2) and found["low"] < 0.01 and found["high"] > 0.99
 
 
 def test_values_that_training_users_can_have_are_told_apart():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loci.bench.score import contains_any, exact, first_token, normalised, says_not_known, substring
-from loci.bench.statistics import bootstrap, by_user, estimate, newcombe, paired_difference, wilson
+from loci.bench.statistics import by_user, estimate, newcombe, paired_difference, share_interval, student, wilson
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,10 @@ def test_seeds_are_averaged_within_a_user_before_users():
 
 def test_equal_users_get_wilsons_interval_and_not_a_point():
     found = estimate([(f"u{at}", "q", 1.0) for at in range(10)])
-    assert (found.value, found.high) == (1.0, 1.0) and 0.70 < found.low < 0.75  # Wilson 10 of 10: 0.722
+    quantile = 2.262157  # Student's with nine degrees of freedom, where Wilson's own is 1.96
+    assert (found.value, found.high) == (1.0, 1.0) and found.low == pytest.approx(10 / (10 + quantile**2), abs=1e-5)
+    one = estimate([("u1", f"q{at}", 1.0) for at in range(10)])
+    assert (one.low, one.high) == pytest.approx(wilson(1.0, 10)), "one user says nothing of how users differ"
     assert estimate([("u1", "q", 2.0), ("u2", "q", 2.0)], proportion=False).low == 2.0
 
 
@@ -101,11 +104,27 @@ def test_paired_difference_uses_the_users_that_both_have():
     assert paired_difference(left, right).value == 0.5
 
 
-def test_bootstrap_repeats_and_covers():
-    values = np.array([0.1, 0.5, 0.9, 0.4, 0.6])
-    assert bootstrap(values) == bootstrap(values)
-    low, high = bootstrap(values)
-    assert low < values.mean() < high
+def test_shares_that_vary_as_by_chance_have_wilsons_interval():
+    shares = np.array([0.5] * 200 + [0.3] * 100 + [0.7] * 100)  # their mean varies as that of so many answers does
+    answers = 0.25 / (shares.var(ddof=1) / 400)
+    assert share_interval(shares, 1) == pytest.approx(wilson(0.5, answers), abs=2e-4)
+    assert share_interval(shares, 1) == pytest.approx(student(shares), abs=2e-4), "far from 0 and 1, and many: alike"
+
+
+def test_few_users_who_differ_are_wide_and_stay_within_0_and_1():
+    low, high = share_interval(np.array([1.0, 1.0, 1.0, 1.0, 0.9]), 50)
+    # Worked by hand: variance of the mean 0.0004, 49 answers vary as much; Student's quantile 2.776445, squared 7.708647.
+    centre, more = 0.98 + 7.708647 / 98, 1 + 7.708647 / 49
+    half = (7.708647 * (0.98 * 0.02 / 49 + 7.708647 / 9604)) ** 0.5
+    assert (low, high) == pytest.approx(((centre - half) / more, (centre + half) / more), abs=1e-5) and 0.98 < high < 1.0
+    assert share_interval(np.array([0.0, 1.0]), 2)[0] < 0.05, "two users say next to nothing"
+
+
+def test_a_difference_has_students_interval_over_users():
+    left = [("u1", "a", 1.0), ("u2", "a", 1.0), ("u3", "a", 0.0)]
+    right = [("u1", "a", 0.0), ("u2", "a", 1.0), ("u3", "a", 0.0)]
+    found = paired_difference(left, right)
+    assert (found.low, found.high) == pytest.approx(student([1.0, 0.0, 0.0]))
 
 
 def test_newcombe_against_the_published_example():

@@ -1,4 +1,4 @@
-"""Questions in few clusters, as LOCOMO has them: every question counts alike, the conversation is what is resampled.
+"""Questions in few clusters, as LOCOMO has them: every question counts alike, conversations are what differs.
 
 Ten conversations with 105 to 260 questions each: a mean of conversations would weigh a question by where it stands. Two memories
 are compared by a permutation over conversations, exact because there are so few, and many by Holm's step-down.
@@ -10,24 +10,22 @@ from itertools import product
 
 import numpy as np
 
-from loci.bench.statistics import RESAMPLES, Estimate, wilson
+from loci.bench.statistics import Estimate, share_interval, student
 
 _POWER, _LEVEL = 0.8, 0.05
 
 
 def pooled(records: Iterable[tuple[str, str, float]], proportion: bool = True) -> Estimate:
-    """Mean over all questions of (conversation, question, score), each question once, with a percentile bootstrap over
-    conversations; Wilson's interval where that has no width, for shares."""
+    """Mean over all questions of (conversation, question, score), each question once, with Student's interval over
+    conversations of this ratio of sums, linearised (Cochran 1977, chapter 6); for shares as share_interval has it."""
     scores: dict[str, dict[str, float]] = defaultdict(dict)
     for cluster, item, score in records:
         scores[cluster][item] = score
     sums = np.array([sum(of.values()) for _, of in sorted(scores.items())], float)
     sizes = np.array([len(of) for _, of in sorted(scores.items())])
-    drawn = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
-    low, high = (float(end) for end in np.percentile(sums[drawn].sum(1) / sizes[drawn].sum(1), [2.5, 97.5]))
     value, n = float(sums.sum() / sizes.sum()), int(sizes.sum())
-    if proportion and low == high:
-        low, high = wilson(value, n)
+    shares = value + (sums - value * sizes) / sizes.mean()  # [C], their mean is the value
+    low, high = share_interval(shares, n) if proportion else student(shares)
     return Estimate(value, min(low, value), max(high, value), n)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from loci.bench.layers import CONDITIONS
 from loci.bench.matrix import ANSWERED, Records
 from loci.bench.score import exact
-from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference
+from loci.bench.statistics import Estimate, estimate, paired_difference, share_interval
 from loci.worlds.chances import chance_of, rests_on_seen
 from loci.worlds.records import Question, User
 
@@ -67,7 +67,7 @@ def wording_entries(answers: list[dict], questions: dict[str, Question], base: s
     out = {}
     for condition, wordings in found.items():
         means = np.array([sum(said) / len(said) for said in wordings.values()])
-        low, high = bootstrap(means)
+        low, high = share_interval(means, len(means))
         one = Estimate(float(means.mean()), low, high, len(means))
         out[f"layered.{condition}.{base}.paraphrase.by_wording"] = one.entry(source)
     return out

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from loci.bench.score import contains_any, exact, first_token, says_not_known, substring
-from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference
+from loci.bench.statistics import Estimate, estimate, over_seeds, paired_difference
 from loci.worlds.chances import chance_of
 from loci.worlds.contexts import kind_of
 from loci.worlds.people import pool_values
@@ -143,9 +143,7 @@ def timing_entries(written: list[dict], asked: list[dict], base: str, source: st
     for item in written:
         seconds[item["memory"]].append(item["seconds"] / item["facts"])
     for memory, values in seconds.items():
-        low, high = bootstrap(np.array(values))
-        mean = float(np.mean(values))
-        ledger[f"matrix.{memory}.{base}.write_seconds_per_fact"] = Estimate(mean, low, high, len(values)).entry(source)
+        ledger[f"matrix.{memory}.{base}.write_seconds_per_fact"] = over_seeds(values, source)
     milliseconds: dict[str, list[float]] = defaultdict(list)
     for batch in asked:
         reading = next(spent for name, _, spent in batch["seconds"] if name == "reading")
