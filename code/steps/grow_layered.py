@@ -78,9 +78,11 @@ def users_at(facts: int, store: str, growth: dict) -> int:
 
 
 def questions_about(user: User, facts: list[Fact], everybody: list[User], settings: dict) -> list[Question]:
-    """What the user is asked at every size: of the layered sample, what rests on stored facts."""
+    """What the user is asked at every size, where it rests on stored facts: the layered sample, and of test users more of
+    the kinds that layered_growth.questions names, for writing costs more than asking."""
     stored = {fact.key for fact in facts}
-    asked = asked_questions(user, everybody, settings, settings["layered"]["questions"])
+    more = settings["layered_growth"]["questions"] if user.split == "test" else {}
+    asked = asked_questions(user, everybody, settings, settings["layered"]["questions"] | more)
     return [one for one in asked if one.kind in KINDS and stored >= set(one.required_fact_keys)]
 
 
@@ -118,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
     relevant = {name: settings[name] for name in names} | {"store": args.store, "facts": args.facts, "users": count}
+    relevant |= {"questions": growth["questions"]}
     relevant |= {"encoder": settings["encoder"], "chosen": growth["chosen"]} if args.store in _SEARCHED else {}
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store in _SEARCHED else None
     bench = LayerBench(settings, shape_of(settings, args.store), encoder, args.model)
@@ -132,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     depth, tried = 0, {}
     if args.store in _SEARCHED:
         bench.slot.put(reader)
-        choosers = [told(user) for user in everybody if user.split == "dev"][: growth["chosen"]["users"]]
+        choosers = [told(user) for user in [one for one in everybody if one.split == "dev"][: growth["chosen"]["users"]]]
         for lines in tqdm(growth["chosen"]["lines"], desc="lines of the index", unit="number"):
             kept = f"k{lines}"
             part = shards.get(kept) or shards.put(kept, {"share": share_right(bench, "j", choosers, lines)})
