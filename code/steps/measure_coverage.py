@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from loci.bench.statistics import RESAMPLES, Estimate, estimate, paired_difference, student, wilson
+from loci.bench.statistics import Estimate, bootstrap, estimate, paired_difference, student, wilson
 from loci.errors import UserError, run_step
 from loci.provenance import Provenance
 from loci.results import result, rounded, write_json
@@ -61,9 +61,7 @@ def student_interval(answers: np.ndarray) -> tuple[float, float]:
 
 def resampled_interval(answers: np.ndarray) -> tuple[float, float]:
     """Percentiles of the mean over resampled users; Wilson's over the questions where that has no width."""
-    means = answers.mean(1)
-    draws = np.random.default_rng(0).integers(len(means), size=(RESAMPLES, len(means)))
-    low, high = (float(end) for end in np.percentile(means[draws].mean(1), [2.5, 97.5]))
+    low, high = bootstrap(answers.mean(1))
     return (low, high) if low < high else wilson(float(answers.mean()), answers.size)
 
 

@@ -27,7 +27,7 @@ from loci.bench.pretrained import (
     silenced,
     stable_facts,
 )
-from loci.bench.statistics import over_seeds, unpaired_difference
+from loci.bench.statistics import bootstrap, over_seeds, unpaired_difference
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.models.architectures import build
@@ -80,6 +80,12 @@ def at_equal_seconds(left: dict, right: dict) -> float:
     (_, one, one_at), (_, other, other_at) = curve_of(left), curve_of(right)
     end = min(one_at[-1], other_at[-1])
     return float(np.interp(end, one_at, one) - np.interp(end, other_at, other))
+
+
+def over_items(values: Sequence[float], source: str) -> dict:
+    """A ledger entry: mean of probes or batches, resampled."""
+    low, high = bootstrap(np.array(values))
+    return {"value": float(np.mean(values)), "low": low, "high": high, "n": len(values), "source": source}
 
 
 def losses_entries(records: dict[tuple[str, int], dict], source: str) -> dict[str, dict]:
@@ -139,14 +145,14 @@ def sensitivity_entries(found: dict[str, dict[str, np.ndarray]], at: int, source
     block `at`, in front of which the tables stand."""
     out = {}
     for kind in (FACTUAL, READING):
-        out[f"pretrain.engram.{kind}.nats"] = over_seeds(found["whole"][kind], source)
+        out[f"pretrain.engram.{kind}.nats"] = over_items(found["whole"][kind], source)
     costs = {
         part: {kind: found[part][kind] - found["whole"][kind] for kind in (FACTUAL, READING)}
         for part in sorted(found.keys() - {"whole"})
     }
     for part, cost in costs.items():
         for kind, values in cost.items():
-            out[f"pretrain.engram.silenced_{part}.{kind}.dnats"] = over_seeds(values, source)
+            out[f"pretrain.engram.silenced_{part}.{kind}.dnats"] = over_items(values, source)
         out[f"pretrain.engram.silenced_{part}.gap"] = unpaired_difference(cost[FACTUAL], cost[READING]).entry(source)
     more = {kind: costs["engram"][kind] - costs[f"mlp{at}"][kind] for kind in (FACTUAL, READING)}
     out["pretrain.engram.sensitivity_gap"] = out["pretrain.engram.silenced_engram.gap"]
@@ -195,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         gains = np.mean(by_band[band]["engram"], 0) - np.mean(by_band[band]["dense"], 0)
         if not len(gains):
             continue  # a small text has no trigram that often
-        metrics[f"pretrain.engram_minus_dense.{band}.dnats"] = over_seeds(gains, source)
+        metrics[f"pretrain.engram_minus_dense.{band}.dnats"] = over_items(gains, source)
     config = {"pretrain": about, "pretrained": {name: how[name] for name in ("probes", "documents")}}
     config["models"] = sorted(f"{name}.s{seed}" for name, seed in models)
     speeds = defaultdict(list)
