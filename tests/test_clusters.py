@@ -12,7 +12,7 @@ def test_every_question_counts_alike():
     found = pooled(records)
     assert found.value == 0.75 and found.n == 4 and found.low < 0.05 and found.high > 0.99, "two conversations that differ"
     certain = pooled([("a", "a0", 1.0), ("b", "b0", 1.0)])
-    assert certain.value == 1.0 and certain.low < 0.5, "Wilson's, where conversations do not differ"
+    assert certain.value == 1.0 and certain.low < 0.5, "Wilson's, where each conversation has one question"
     assert pooled([("a", "a0", 3.0), ("b", "b0", 3.0)], proportion=False).low == 3.0
 
 

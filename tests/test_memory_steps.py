@@ -15,7 +15,7 @@ from loci.errors import UserError
 from loci.models.tiny import make_tiny
 from loci.paths import CONFIG
 from loci.worlds.people import build_users
-from loci.worlds.records import load_users, save_users
+from loci.worlds.records import Question, load_users, save_users
 
 
 @pytest.fixture
@@ -116,3 +116,16 @@ def test_a_completion_is_the_models_own_line(llama, tiny_folder):
                 break
             said.append(token)
     assert complete(prompt) == llama.tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+def test_two_rankings_are_compared_by_user():
+    step, recalled = load_step("recall_memories"), {}
+    asked = {uid: Question(uid, "direct", "city", "Where?", "Graz", ("Graz",), ("city",)) for uid in "abc"}
+    for name, found in (("hybrid", ("city", "pet", "pet")), ("dense", ("city", "city", "pet"))):
+        records = [
+            {"uid": uid, "qid": uid, "needed": ["city"], "sources": [[key]]} for uid, key in zip("abc", found, strict=True)
+        ]
+        recalled[name] = step.needed(records, asked, 5)
+    gap = step.contrast(recalled, "recall", "r.json")["recall.hybrid_minus_dense.direct.at_5"]
+    assert (gap["value"], gap["n"]) == (pytest.approx(-1 / 3), 3), "the second user alone loses"
+    assert step.contrast({"hybrid": recalled["hybrid"]}, "recall", "r.json") == {}

@@ -85,11 +85,13 @@ def test_seeds_are_averaged_within_a_user_before_users():
 
 
 def test_equal_users_get_wilsons_interval_and_not_a_point():
-    found = estimate([(f"u{at}", "q", 1.0) for at in range(10)])
+    found = estimate([(f"u{at}", name, 1.0) for at in range(10) for name in "ab"])
     quantile = 2.262157  # Student's with nine degrees of freedom, where Wilson's own is 1.96
-    assert (found.value, found.high) == (1.0, 1.0) and found.low == pytest.approx(10 / (10 + quantile**2), abs=1e-5)
+    assert (found.value, found.high) == (1.0, 1.0) and found.low == pytest.approx(20 / (20 + quantile**2), abs=1e-5)
     one = estimate([("u1", f"q{at}", 1.0) for at in range(10)])
     assert (one.low, one.high) == pytest.approx(wilson(1.0, 10)), "one user says nothing of how users differ"
+    alone = estimate([(f"u{at}", "q", float(at < 3)) for at in range(10)])
+    assert (alone.low, alone.high) == pytest.approx(wilson(0.3, 10)), "one answer of each: they vary by chance alone"
     assert estimate([("u1", "q", 2.0), ("u2", "q", 2.0)], proportion=False).low == 2.0
 
 
@@ -117,14 +119,16 @@ def test_few_users_who_differ_are_wide_and_stay_within_0_and_1():
     centre, more = 0.98 + 7.708647 / 98, 1 + 7.708647 / 49
     half = (7.708647 * (0.98 * 0.02 / 49 + 7.708647 / 9604)) ** 0.5
     assert (low, high) == pytest.approx(((centre - half) / more, (centre + half) / more), abs=1e-5) and 0.98 < high < 1.0
-    assert share_interval(np.array([0.0, 1.0]), 2)[0] < 0.05, "two users say next to nothing"
+    assert share_interval(np.array([0.0, 1.0]), 10)[0] < 0.05, "two users say next to nothing"
 
 
 def test_a_difference_has_students_interval_over_users():
-    left = [("u1", "a", 1.0), ("u2", "a", 1.0), ("u3", "a", 0.0)]
-    right = [("u1", "a", 0.0), ("u2", "a", 1.0), ("u3", "a", 0.0)]
+    left = [("u1", "a", 0.4), ("u2", "a", 0.6), ("u3", "a", 0.5)]
+    right = [("u1", "a", 0.2), ("u2", "a", 0.5), ("u3", "a", 0.3)]
     found = paired_difference(left, right)
-    assert (found.low, found.high) == pytest.approx(student([1.0, 0.0, 0.0]))
+    assert (found.low, found.high) == pytest.approx(student([0.2, 0.1, 0.2]))
+    wide = paired_difference([("u1", "a", 1.0), ("u2", "a", 0.0)], [("u1", "a", 0.0), ("u2", "a", 1.0)])
+    assert (wide.low, wide.high) == (-1.0, 1.0), "12.7 to either side, and shares cannot differ by more"
 
 
 def test_newcombe_against_the_published_example():

@@ -22,7 +22,7 @@ from loci.results import result, rounded, write_json
 
 _SEED = 0
 USERS = (2, 3, 5, 10, 30)
-QUESTIONS = (5, 18)  # of a user, about as many as the bench asks of a kind
+QUESTIONS = (1, 5, 18)  # of a user; about as many as the bench asks of a kind
 MEANS = (0.5, 0.8, 0.95)
 SPREADS = (0.0, 0.1)  # standard deviation of the users' own shares
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from loci.bench.completion import completer
 from loci.bench.people import asked_questions, asked_users, leak_questions
 from loci.bench.recalls import Costs, cost_entries, holds, read_questions, recall_all, recalled_share, told_to
-from loci.bench.statistics import Estimate, estimate, wilson
+from loci.bench.statistics import Estimate, estimate, paired_difference, wilson
 from loci.bench.told import tell_conversation, tell_facts, told_keys, turns_of
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -55,13 +55,20 @@ def conversations_of(path: Path | None, users: list[User]) -> dict[str, Conversa
     return found
 
 
-def measures(records: list[dict], questions: dict[str, Question], k: int, prefix: str, source: str) -> dict[str, dict]:
-    """Ledger entries of one memory: recall of the needed notes by kind, and what it should not bring back."""
+def needed(records: list[dict], questions: dict[str, Question], k: int) -> dict[str, list]:
+    """'<kind>.at_<k>' -> (user, question, share of the needed notes among what was recalled)."""
     found: dict[str, list] = defaultdict(list)
     for record in records:
-        question, item = questions[record["qid"]], (record["uid"], record["qid"])
         if record["needed"]:
-            found[f"{question.kind}.at_{k}"].append((*item, recalled_share(record)))
+            found[f"{questions[record['qid']].kind}.at_{k}"].append((record["uid"], record["qid"], recalled_share(record)))
+    return found
+
+
+def measures(records: list[dict], questions: dict[str, Question], k: int, prefix: str, source: str) -> dict[str, dict]:
+    """Ledger entries of one memory: recall of the needed notes by kind, and what it should not bring back."""
+    found = needed(records, questions, k)
+    for record in records:
+        question, item = questions[record["qid"]], (record["uid"], record["qid"])
         if question.stale:
             found[f"{question.kind}.stale"].append((*item, holds(record, [question.stale])))
         if question.kind == "other":
@@ -70,6 +77,14 @@ def measures(records: list[dict], questions: dict[str, Question], k: int, prefix
     lines = [(record["uid"], record["qid"], float(len(record["lines"]))) for record in records]
     ledger[f"{prefix}.lines"] = estimate(lines, proportion=False).entry(source)
     return ledger
+
+
+def contrast(recalled: dict[str, dict[str, list]], prefix: str, source: str) -> dict[str, dict]:
+    """'<prefix>.hybrid_minus_dense.<kind>.at_<k>', paired by user: what fusing two rankings changes. {} without the two."""
+    if not recalled.keys() >= {"hybrid", "dense"}:
+        return {}
+    kinds = ((name, scores, recalled["dense"][name]) for name, scores in recalled["hybrid"].items())
+    return {f"{prefix}.hybrid_minus_dense.{name}": paired_difference(*pair).entry(source) for name, *pair in kinds}
 
 
 def unreadable(decider: ModelDecider | ModelDistiller, source: str) -> dict:
@@ -94,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     asking = [name for name in matrix["memories"] if name in NEEDS_MODEL]
     asked_for = {name: completer(settings, args.model, TOKENS if name == "distilled_llm" else 0) for name in asking}
     everything = [question for user in users for question in all_questions[user.uid]]
-    ledger, times, kept = {}, read_questions(encoder, everything, experiment, args.out.name), []
+    times, kept = read_questions(encoder, everything, experiment, args.out.name), []
+    ledger, recalled = {}, {}
     for name in tqdm(matrix["memories"], desc="recall", unit="memory"):
         memory, reading = (text_memory(name, encoder, matrix[depth], asked_for.get(name)) for depth in ("k", "lines"))
         costs, records = {}, []
@@ -112,10 +128,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             kept += [{"write": "dialogue" if conversations else "facts", **record} for record in shown]
         questions = {question.qid: question for asked_all in all_questions.values() for question in asked_all}
         ledger |= measures(records, questions, matrix["k"], f"{experiment}.{name}", args.out.name)
+        recalled[name] = needed(records, questions, matrix["k"])
         if name in NEEDS_MODEL and memory.decider.asked:  # fewer messages than a distillation has: nothing was asked
             ledger[f"{experiment}.{name}.unreadable"] = unreadable(memory.decider, args.out.name)
         size, spent = cost_entries(costs, f"{experiment}.{name}", args.out.name)
         ledger, times = ledger | size, times | spent
+    ledger |= contrast(recalled, experiment, args.out.name)
     write_jsonl(args.recalls, kept)
     config = {"matrix": matrix, "encoder": encoder.sha256, "users": [user.uid for user in users]}
     metrics = rounded(ledger) | {"recalls_sha256": sha256_file(args.recalls)}

@@ -55,10 +55,11 @@ def share_interval(shares: np.ndarray, n: int) -> tuple[float, float]:
     """95 % interval of the mean of the users' shares [U]: Wilson's, with the questions that would vary by chance as much as the
     users do, and Student's quantile for so many users (Korn and Graubard 1998; Franco et al. 2019).
 
-    Where users do not differ all n questions count, so that 120 of 120 does not pretend to be certain.
+    Where users do not differ all n questions count, so that 120 of 120 does not pretend to be certain. One user, or answers of
+    which each is another user's, vary by chance alone, and it is Wilson's own.
     """
     value, users = float(shares.mean()), len(shares)
-    if users < 2:
+    if users < 2 or (n == users and np.isin(shares, (0.0, 1.0)).all()):
         return wilson(value, n)
     from scipy import stats  # late: half a second
 
@@ -69,7 +70,7 @@ def share_interval(shares: np.ndarray, n: int) -> tuple[float, float]:
 
 
 def paired_difference(left: list[tuple[str, str, float]], right: list[tuple[str, str, float]]) -> Estimate:
-    """Mean of (left - right) over the users that both have, with Student's interval over users.
+    """Mean of (left - right), both shares, over the users that both have, with Student's interval over users.
 
     Where every user has the same gap, or there is one user, it is Newcombe's for two shares of n questions.
     """
@@ -81,7 +82,7 @@ def paired_difference(left: list[tuple[str, str, float]], right: list[tuple[str,
         low, high = newcombe(*(sum(means[user] for user in users) / len(users) for means in (one, other)), n)
     else:
         low, high = student(gaps)
-    return Estimate(gap, min(low, gap), max(high, gap), n)
+    return Estimate(gap, max(-1.0, min(low, gap)), min(1.0, max(high, gap)), n)
 
 
 def bootstrap(values: np.ndarray) -> tuple[float, float]:
