@@ -65,9 +65,8 @@ def grown_files(ending):
 
 
 def grown_users(facts):
-    """How many users a store is made for at a size, what they are asked, and what the lines of an index are chosen from."""
-    users = [at["users"] for at in GROWING["sizes"] if at["facts"] == int(facts)]
-    return {"users": users, "questions": GROWING["questions"], "chosen": GROWING["chosen"]}
+    """How many users a store is made for at a size, and what the lines of an index are chosen from."""
+    return {"users": [at["users"] for at in GROWING["sizes"] if at["facts"] == int(facts)], "chosen": GROWING["chosen"]}
 
 
 # The grid of Engram tables from scratch, and how models are trained from scratch in this profile.

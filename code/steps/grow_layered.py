@@ -78,11 +78,9 @@ def users_at(facts: int, store: str, growth: dict) -> int:
 
 
 def questions_about(user: User, facts: list[Fact], everybody: list[User], settings: dict) -> list[Question]:
-    """What the user is asked at every size, where it rests on stored facts: the layered sample, and of test users more of
-    the kinds that layered_growth.questions names, for writing costs more than asking."""
+    """What the user is asked at every size: of the layered sample, what rests on stored facts."""
     stored = {fact.key for fact in facts}
-    more = settings["layered_growth"]["questions"] if user.split == "test" else {}
-    asked = asked_questions(user, everybody, settings, settings["layered"]["questions"] | more)
+    asked = asked_questions(user, everybody, settings, settings["layered"]["questions"])
     return [one for one in asked if one.kind in KINDS and stored >= set(one.required_fact_keys)]
 
 
@@ -120,7 +118,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     corpus = list({fact.statement: fact for path in args.corpora for fact in load_facts(path)}.values())
     names = ("base", "engram", "write", "matrix", "reader", "user_lora", "layered")
     relevant = {name: settings[name] for name in names} | {"store": args.store, "facts": args.facts, "users": count}
-    relevant |= {"questions": growth["questions"]}
     relevant |= {"encoder": settings["encoder"], "chosen": growth["chosen"]} if args.store in _SEARCHED else {}
     encoder = Encoder.load(settings["encoder"]["name"], args.encoder) if args.store in _SEARCHED else None
     bench = LayerBench(settings, shape_of(settings, args.store), encoder, args.model)
