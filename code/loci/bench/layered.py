@@ -124,7 +124,8 @@ def entries_of(
         ledger[f"layered.{condition}.{base}.{measure}"] = estimate(records).entry(source)
     for measure, conditions in macros.items():
         for condition, records in conditions.items():
-            ledger[f"layered.{condition}.{base}.indirect.{measure}"] = estimate(records, proportion=False).entry(source)
+            found = estimate(records, proportion=measure == "macro")  # a margin can be below zero
+            ledger[f"layered.{condition}.{base}.indirect.{measure}"] = found.entry(source)
     for left, right in contrasts:
         name = f"layered.{left}_minus_{right}.{base}"
         for kind in ANSWERED:
