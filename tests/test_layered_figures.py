@@ -149,9 +149,12 @@ def test_points_of_growth_are_their_entries(entries, ledger):
         for container, name in zip(axes.containers, step.LOOKS, strict=True):
             points, _, (bars,) = container.lines
             found = [entries[f"layered.{name}.b.n{size}.{kind}.exact"] for size in SIZES]
-            assert tuple(points.get_xdata()) == SIZES and list(points.get_ydata()) == [one["value"] for one in found]
+            assert tuple(points.get_xdata()) == pytest.approx(SIZES, rel=0.35), "beside each other at a size"
+            assert list(points.get_ydata()) == [one["value"] for one in found]
             ends = [pytest.approx([one["low"], one["high"]]) for one in found]
             assert [list(segment[:, 1]) for segment in bars.get_segments()] == ends
+        places = [float(container.lines[0].get_xdata()[0]) for container in axes.containers]
+        assert places == sorted(places) and len({*places}) == len(places)
     for line, store in zip(figure.axes[-1].lines, step.STORES, strict=True):
         assert list(line.get_ydata()) == [entries[f"layered_growth.{store}.b.n{size}.bytes"]["value"] for size in SIZES]
 

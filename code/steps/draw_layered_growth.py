@@ -22,6 +22,7 @@ LOOKS = {  # colours of Okabe and Ito
 }
 TITLES = LAYERED | {"jf": "J of a reader taught with such lines", "kp": "K of a reader with as many more lessons"}
 _BESIDE = ("jf", "kp")  # drawn where they were run
+_APART = 0.04  # decades between conditions of one size, so that each interval can be seen
 STORES = {
     "rows": ("rows", "#555555", "o"),
     "recited": ("rows of the reciting reader", "#0072B2", "D"),
@@ -49,7 +50,7 @@ def draw(ledger: Ledger, base: str):
     figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.8))
     for axes, (kind, title) in zip(panels, KINDS.items(), strict=False):
         counts: dict[int, int] = {}  # questions, by facts
-        for name, (colour, marker, line) in LOOKS.items():
+        for place, (name, (colour, marker, line)) in enumerate(LOOKS.items()):
             points = curve(ledger, f"layered.{name}.{base}.", f".{kind}.exact")
             if not points and name in _BESIDE:
                 continue
@@ -57,8 +58,9 @@ def draw(ledger: Ledger, base: str):
                 raise UserError("--ledger", f"holds no growth of condition {name}", "run the rule score_grown")
             sizes, entries = zip(*points, strict=True)
             look = {"color": colour, "marker": marker, "linestyle": line, "label": TITLES[name]}
+            aside = 10 ** (_APART * (place - (len(LOOKS) - 1) / 2))
             axes.errorbar(
-                sizes,
+                [size * aside for size in sizes],
                 [one["value"] for one in entries],
                 yerr=whiskers(entries),
                 markersize=4,
@@ -67,9 +69,8 @@ def draw(ledger: Ledger, base: str):
                 **look,
             )
             counts |= {size: one["n"] for size, one in points}
-        fewest, most = min(counts.values()), max(counts.values())
-        few = f"; {fewest} with {max(counts):,} facts" if fewest < most else ""
-        axes.set_title(f"{title}\nn = {most}{few}", fontsize=6.5)
+        asked = [str(counts[size]) for size in sorted(counts)]
+        axes.set_title(f"{title}\nn = {', '.join(asked if len({*asked}) > 1 else asked[:1])}", fontsize=6.5)
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")
     panels[0].set_ylabel("share exact")
     for store, (label, colour, marker) in STORES.items():
