@@ -113,7 +113,7 @@ def test_a_line_carries_its_day():
 def run(tmp_path, tiny_folder, standin, monkeypatch):
     """A function that runs the steps into a folder, and what they share."""
     settings = yaml.safe_load((CONFIG / "smoke.yaml").read_text())
-    settings["locomo_asked"] |= {"memories": ["none", "gold", "bm25"], "each": 1, "batch": 8}
+    settings["locomo_asked"] |= {"memories": ["none", "gold", "bm25", "late"], "each": 1, "batch": 8}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(settings))
     monkeypatch.setattr(Encoder, "load", lambda *_arguments: FakeEncoder())
     shared = ["--config", str(tmp_path / "small.yaml"), "--stand-in", str(standin)]
@@ -135,6 +135,8 @@ def test_the_steps_resume_and_agree(run, standin, tmp_path, monkeypatch):
     arguments = recall(tmp_path)
     found = read_result(tmp_path / "r.json")["metrics"]
     assert found["standin.gold.turn.recall_at_10"]["value"] == 1.0 and found["standin.none.turn.recall_at_10"]["value"] == 0.0
+    ours, theirs = (found[f"standin.{name}.turn.recall_at_10"]["value"] for name in ("late", "bm25"))
+    assert found["standin.late_minus_bm25.turn.recall_at_10"]["value"] == pytest.approx(ours - theirs, abs=1e-5)
     assert 0 < found["standin.bm25.turn.recall_at_10"]["value"] < 1 and "standin.bm25.id2.turn.ndcg_at_10" in found
     assert not any("lines" in one for one in read_jsonl(tmp_path / "k.jsonl", "")), "ids alone"
     with dies_after(monkeypatch):

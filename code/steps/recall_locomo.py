@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from loci.bench.clusters import gaps
 from loci.bench.locomo_asked import frozen, shown
 from loci.bench.locomo_recall import entries, found_in, ndcg, notes_of, query_of
 from loci.bench.recalls import Costs, cost_entries
@@ -31,6 +32,7 @@ from loci.worlds.locomo import Conversation
 from loci.worlds.locomo_file import load_or_stand_in
 
 _RANKED = 10  # lines whose turns are kept by id
+_PAIR = ("late", "bm25")  # compared question by question
 _CONTROLS = ("none", "gold", "all")
 _RANKING = ("bm25", "bm25w", "dense", "late")  # fewer lines are the first of more (a test holds them to that): searched once
 
@@ -85,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for question in tqdm(questions.values(), desc="questions", unit="question"):
         encoder.query(question.text)  # the same for all memories that search by vectors, and no part of their own times
     ledger, times, kept, ranked = {}, {}, [], []
+    recalled: dict[str, list] = {}  # what each memory brings back in _RANKED lines
     for name in tqdm(about["memories"], desc="recall", unit="memory"):
         writer = text_memory(name, encoder, max(about["ks"]))
         scores: dict[str, list] = defaultdict(list)
@@ -117,8 +120,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if question.id in asked:
                     kept.append(shown(name, question, reading.recall(trace, query_of(question)), order))
         ledger |= entries(scores, questions, f"{source}.{name}", args.out.name)
+        recalled[name] = scores[f"turn.recall_at_{_RANKED}"]
         size, spent = cost_entries(costs, f"{source}.{name}", args.out.name)
         ledger, times = ledger | size, times | spent
+    if recalled.keys() >= {*_PAIR}:
+        scores = {f"turn.recall_at_{_RANKED}": gaps(*(recalled[name] for name in _PAIR))}
+        ledger |= entries(scores, questions, f"{source}.{'_minus_'.join(_PAIR)}", args.out.name, proportion=False)
     write_jsonl(args.recalls, kept)
     write_jsonl(args.ranked, ranked)
     config = {"locomo_asked": about, "encoder": encoder.sha256, "file": source, "file_sha256": locomo.sha256}

@@ -48,15 +48,19 @@ def ndcg(recall: Recall, evidence: Sequence[str]) -> float:
 
 
 def entries(
-    scores: dict[str, list[tuple[str, str, float]]], questions: dict[str, LocomoQuestion], prefix: str, source: str
+    scores: dict[str, list[tuple[str, str, float]]],
+    questions: dict[str, LocomoQuestion],
+    prefix: str,
+    source: str,
+    proportion: bool = True,
 ) -> dict[str, dict]:
     """Ledger entries <prefix>.<measure> over ids 1 to 4, and <prefix>.id<category>.<measure>, of scores by measure:
-    (conversation, question, score)."""
+    (conversation, question, score). proportion: they are shares, and no differences."""
     ledger = {}
     for measure, records in scores.items():
         for name, kept in _by_category(records, questions):
             if kept:
-                ledger[f"{prefix}{name}.{measure}"] = pooled(kept).entry(source)
+                ledger[f"{prefix}{name}.{measure}"] = pooled(kept, proportion).entry(source)
     return ledger
 
 
