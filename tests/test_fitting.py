@@ -24,8 +24,10 @@ def test_it_stops_when_enough_is_recalled(fresh):
     weights, passes = fit(slot, EXAMPLES, FitSettings(0.02, 200, tokens=40), 0, 0)
     assert passes[-1].recall == 1 == recall_of(fresh.model, EXAMPLES, 40, 0) and len(passes) < 200
     assert all(one.recall < 1 for one in passes[:-1]) and all(one.steps == 1 for one in passes)
-    half, earlier = fit(slot, EXAMPLES, FitSettings(0.02, 200, recall=0.5, tokens=40), 0, 0)
-    assert len(earlier) < len(passes) and earlier == passes[: len(earlier)] and earlier[-1].recall >= 0.5
+    enough = min(one.recall for one in passes if one.recall)  # which recalls there are on the way differs between machines
+    half, earlier = fit(slot, EXAMPLES, FitSettings(0.02, 200, recall=enough, tokens=40), 0, 0)
+    first = next(at for at, one in enumerate(passes) if one.recall >= enough)
+    assert earlier == passes[: first + 1] and len(earlier) < len(passes)
     _, on = fit(slot, EXAMPLES, FitSettings(0.02, len(passes) + 3, recall=2, tokens=40), 0, 0)
     assert len(on) == len(passes) + 3, "more than everything is never recalled"
     again, _ = fit(slot, EXAMPLES, FitSettings(0.02, 200, tokens=40), 0, 0)

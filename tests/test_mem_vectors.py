@@ -44,7 +44,7 @@ def test_only_vectors_move(llama, front):
     before = {name: weight.clone() for name, weight in llama.model.state_dict().items()}
     start = front.draw(1, HOW, 0)
     kept = start.clone()
-    (found,) = cram(front, [ids(llama, "an obj")], MemSettings(2, 0.1, 5, 5), start)
+    (found,) = cram(front, [ids(llama, "an obj")], MemSettings(2, 0.1, 40, 40), start)
     assert all(torch.equal(weight, before[name]) for name, weight in llama.model.state_dict().items())
     assert all(weight.grad is None and not weight.requires_grad for weight in llama.model.parameters())
     assert torch.equal(start, kept) and not torch.equal(found.vectors, kept[0]), "the start stays, the vectors do not"
