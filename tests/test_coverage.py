@@ -48,12 +48,12 @@ def test_the_step_counts_what_it_tried_and_repeats_itself(tmp_path):
         STEP.main(["--trials", "3", "--out", str(path)])
     one, two = (read_result(path) for path in files)
     assert set(one["metrics"]) == KEYS
-    assert all(entry["n"] == 3 * (3 if key.endswith("uneven") else 18) for key, entry in one["metrics"].items())
+    assert all(entry["n"] == 3 * (1 if key.endswith("uneven") else 18) for key, entry in one["metrics"].items())
     assert (one["metrics"], one["items"]) == (two["metrics"], two["items"])
     for key, entry in one["metrics"].items():
         _, name, users, *part = key.split(".")
         cells = [item for item in one["items"] if (item["interval"], f"u{item['users']}") == (name, users)]
-        cells = [cell["coverage"] for cell in cells if not part or (cell["mean"], cell["spread"]) == (0.95, 0.1)]
-        assert len(cells) == (3 if part else 18) and entry["value"] == pytest.approx(sum(cells) / len(cells), abs=1e-5)
+        cells = [cell["coverage"] for cell in cells if not part or (cell["questions"], cell["mean"], cell["spread"]) == (18, 0.95, 0.1)]
+        assert len(cells) == (1 if part else 18) and entry["value"] == pytest.approx(sum(cells) / len(cells), abs=1e-5)
     with pytest.raises(UserError, match="--trials: is 0"):
         STEP.main(["--trials", "0", "--out", str(tmp_path / "no.json")])

@@ -93,16 +93,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.trials < 1:
         raise UserError("--trials", f"is {args.trials}", "use at least 1")
     provenance = Provenance(Path(__file__))
-    held, near, items = defaultdict(int), defaultdict(int), []
+    held, near, items = defaultdict(int), {}, []
     cells = list(product(USERS, QUESTIONS, MEANS, SPREADS))
     for users, questions, mean, spread in tqdm(cells, desc="coverage", unit="cell"):
         for name, (count, width) in covered(users, questions, mean, spread, args.trials).items():
             held[name, users] += count
-            near[name, users] += count * (mean == max(MEANS) and spread > 0)
+            if (questions, mean, spread) == (max(QUESTIONS), max(MEANS), max(SPREADS)):  # the hardest: most miss nothing, few much
+                near[name, users] = count
             about = {"interval": name, "users": users, "questions": questions, "mean": mean, "spread": spread}
             items.append(about | {"coverage": count / args.trials, "width": width})
     ledger = {}
-    for counts, part, kinds in ((held, "", len(cells) // len(USERS)), (near, ".uneven", len(QUESTIONS))):
+    for counts, part, kinds in ((held, "", len(cells) // len(USERS)), (near, ".uneven", 1)):
         for (name, users), count in counts.items():
             trials = args.trials * kinds
             found = Estimate(count / trials, *wilson(count / trials, trials), trials)
