@@ -53,7 +53,8 @@ def test_the_step_counts_what_it_tried_and_repeats_itself(tmp_path):
     for key, entry in one["metrics"].items():
         _, name, users, *part = key.split(".")
         cells = [item for item in one["items"] if (item["interval"], f"u{item['users']}") == (name, users)]
-        cells = [cell["coverage"] for cell in cells if not part or (cell["questions"], cell["mean"], cell["spread"]) == (18, 0.95, 0.1)]
+        hardest = {"questions": 18, "mean": 0.95, "spread": 0.1}
+        cells = [cell["coverage"] for cell in cells if not part or cell.items() >= hardest.items()]
         assert len(cells) == (1 if part else 18) and entry["value"] == pytest.approx(sum(cells) / len(cells), abs=1e-5)
     with pytest.raises(UserError, match="--trials: is 0"):
         STEP.main(["--trials", "0", "--out", str(tmp_path / "no.json")])

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for users, questions, mean, spread in tqdm(cells, desc="coverage", unit="cell"):
         for name, (count, width) in covered(users, questions, mean, spread, args.trials).items():
             held[name, users] += count
-            if (questions, mean, spread) == (max(QUESTIONS), max(MEANS), max(SPREADS)):  # the hardest: most miss nothing, few much
+            if (questions, mean, spread) == (max(QUESTIONS), max(MEANS), max(SPREADS)):  # most miss nothing, few much
                 near[name, users] = count
             about = {"interval": name, "users": users, "questions": questions, "mean": mean, "spread": spread}
             items.append(about | {"coverage": count / args.trials, "width": width})
