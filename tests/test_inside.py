@@ -179,6 +179,18 @@ def test_seeds_are_averaged_within_facts_and_only_counts_get_an_interval_for_not
     assert found["inside.b.a.first"]["low"] < 1.0, "two of two are not all"
 
 
+def test_depth_is_compared_by_fact_with_seeds_averaged():
+    right = {("x", 0, 0): 0.0, ("x", 1, 0): 1.0, ("x", 0, 9): 1.0, ("x", 1, 9): 1.0, ("y", 0, 0): 1.0, ("y", 0, 9): 1.0}
+    items = [{"layer": at, "fact": fact, "seed": seed, "measures": {"middle.says": x}} for (fact, seed, at), x in right.items()]
+    whole = [{"layer": at, "fact": "all", "seed": 0, "measures": {"steps": 3}} for at in (0, 9)]
+    between = [{**one, "layer": 4, "measures": {"middle.says": 0.0}} for one in items]
+    found = load_step("write_depths").last_minus_first(items + whole + between, [0, 4, 9], "b", "s.json")
+    assert set(found) == {"inside.depth.b.last_minus_first.middle.says"}
+    gap = found["inside.depth.b.last_minus_first.middle.says"]
+    assert gap["value"] == 0.25 and gap["n"] == 2
+    assert -1 <= gap["low"] < 0 < gap["high"] <= 1, "two facts, one of them alike at both depths, decide nothing"
+
+
 def test_convergence_has_no_visits_to_run_out_of():
     settings = until_met(load_config(CONFIG / "smoke.yaml")["write"], 77)
     assert settings.max_steps == settings.stubborn == 77

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from loci.bench.glass_box import chosen_facts, entries, in_the_middle, until_met
 from loci.bench.people import asked_users
 from loci.bench.side_effects import BaseTexts
+from loci.bench.statistics import paired_difference
 from loci.config import load_config
 from loci.errors import UserError, run_step
 from loci.memories.row_examples import ContextExamples, EncodedSentence, Sentence, encode_sentence
@@ -110,6 +111,20 @@ def one_depth(layer: int, users: list[User], base: Base, settings: dict, shards:
     return [{"layer": layer, **item} for item in out]
 
 
+def last_minus_first(items: list[dict], layers: list[int], base: str, source: str) -> dict[str, dict]:
+    """What the last layer says in the middle of another sentence, less what the first one says, by fact; seeds are averaged."""
+    records = {
+        layer: [
+            (item["fact"], "", item["measures"]["middle.says"])
+            for item in items
+            if item["layer"] == layer and "middle.says" in item["measures"]
+        ]
+        for layer in (layers[0], layers[-1])
+    }
+    gap = paired_difference(records[layers[-1]], records[layers[0]])
+    return {f"inside.depth.{base}.last_minus_first.middle.says": gap.entry(source)}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     provenance = Provenance(Path(__file__), {"users": args.users})
@@ -125,14 +140,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     relevant["inside"] = {name: inside[name] for name in ("users", "facts", "seeds", "depths")}
     identity = {**relevant, "users": sha256_file(args.users), "model": base.model_sha256}
     shards = Shards(Path(__file__), identity, args.out.parent / "work")
-    items, metrics = [], {}
-    for layer in tqdm(inside["depths"]["layers"], desc="depths", unit="layer"):
+    items, metrics, layers = [], {}, sorted(inside["depths"]["layers"])
+    for layer in tqdm(layers, desc="depths", unit="layer"):
         found = one_depth(layer, users, base, settings, shards)
         metrics |= entries(found, f"inside.depth.{base.name}.l{layer}", args.out.name)
         items += found
+    metrics |= last_minus_first(items, layers, base.name, args.out.name)
     record = provenance.record() | {"model_sha256": base.model_sha256}
     write_json(args.out, result("write_depths", relevant, None, rounded(metrics), items, record))
-    steps = {layer: metrics[f"inside.depth.{base.name}.l{layer}.steps"]["value"] for layer in inside["depths"]["layers"]}
+    steps = {layer: metrics[f"inside.depth.{base.name}.l{layer}.steps"]["value"] for layer in layers}
     print(f"{args.out}: steps to convergence by layer: {', '.join(f'{layer}: {mean:.0f}' for layer, mean in steps.items())}")
 
 
