@@ -33,7 +33,7 @@ sweeps: $(STAMP) ## selection on development users; not part of reproduce
 benchmarks: $(STAMP) ## speed of the row writers and of training from scratch; not part of reproduce
 	$(RUN)/snakemake --cores all --config profile=$(PROFILE) -- benchmarks
 
-figures: $(STAMP) ## redraw figures, tables and the numbers of README and REPRODUCE from results/reference
+figures: $(STAMP) ## redraw figures, tables and the numbers of README, REPRODUCE and docs from results/reference
 	$(RUN)/python code/steps/redraw.py --base $(BASE)
 
 report: $(STAMP) ## results/PROFILE/report.html: figures with captions, table, explorer, rules and their times, in one file

@@ -16,6 +16,7 @@ from loci.bench.claims import (
     changes,
     check,
     claims_block,
+    failing_block,
     headlines_block,
     judge,
     load_claims,
@@ -341,6 +342,10 @@ def test_the_step_writes_verdicts_and_tables_the_same_bytes_each_run(made, tmp_p
     assert r"Half \& more\_of 0.300 [0.100, 0.500]" in table
     assert table.count(r"\begin{table*}") == table.count(r"\end{table*}") == 2
     assert "| published claims | 1 | 0 | 0 | 0 |" in claims_block(record["claims"])
+    assert failing_block(record["claims"]) == []
+    record["claims"][0] |= {"status": FAILS, "outcome": "refuted"}
+    (line,) = failing_block(record["claims"])
+    assert line.startswith("- Half & more_of") and line.endswith("*refuted*") and "Published: " in line
 
 
 def test_headlines_open_the_readme_and_say_when_they_do_not_hold():

@@ -251,7 +251,8 @@ def test_a_run_without_locomo_replaces_no_number_of_it(tmp_path, found):
 
 def test_the_numbers_of_readme_and_reproduce_are_those_of_the_reference(tmp_path):
     step = load_step("write_findings")
-    pages = {"--readme": "README.md", "--reproduce": "REPRODUCE.md", "--checklist": "docs/checklist.md"}
+    pages = {"--readme": "README.md", "--reproduce": "REPRODUCE.md"}
+    pages |= {"--checklist": "docs/checklist.md", "--findings": "docs/findings.md"}
     for name in pages.values():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())

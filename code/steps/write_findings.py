@@ -1,4 +1,4 @@
-"""Write the numbers into README.md, REPRODUCE.md, docs/checklist.md: what stands between `<!-- begin X -->` and `<!-- end X -->`.
+"""Write the numbers into README.md, REPRODUCE.md and docs: what stands between `<!-- begin X -->` and `<!-- end X -->`.
 
 No number of these blocks is typed: findings come from the ledger, times and memory from the benchmark files of the run.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loci.bench.checklist import checklist_block
 from loci.bench.choice import choice_block
-from loci.bench.claims import claims_block, headlines_block
+from loci.bench.claims import claims_block, failing_block, headlines_block
 from loci.bench.distilled_findings import distilled_block
 from loci.bench.inside_findings import inside_block
 from loci.bench.layered_findings import growth_block, layered_block
@@ -47,9 +47,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--costs", type=Path, default=REFERENCE / "rule_costs.json", help="times of the rules (JSON)")
     parser.add_argument("--base", default="smollm2-135m", help="base model whose numbers are shown")
     parser.add_argument("--checklist", type=Path, default=ROOT / "docs" / "checklist.md", help="file with the block `checklist`")
-    parser.add_argument(
-        "--readme", type=Path, default=ROOT / "README.md", help="file with `short`, `choice`, `findings`, `claims`"
-    )
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="file with `short`, `choice`, `claims`")
+    parser.add_argument("--findings", type=Path, default=ROOT / "docs" / "findings.md", help="file with `findings`, `failing`")
     parser.add_argument("--reproduce", type=Path, default=ROOT / "REPRODUCE.md", help="file with the block `costs`")
     return parser.parse_args(argv)
 
@@ -73,11 +72,10 @@ def matrix_block(ledger: Ledger, base: str) -> list[str]:
             one for one in ordered(ledger.memories(experiment, base)) if f"{experiment}.{one}.{base}.updated.stale" in ledger
         ]
         texts = [one for one in texts if not one.startswith("rows")]
-        lines += [f"Told in {told}:", "", *table(ledger, experiment, base, texts, ANSWERS)]
+        lines += [f"### Told in {told}", "", *table(ledger, experiment, base, texts, ANSWERS)]
     rows = [one for one in ordered(ledger.memories("matrix", base)) if one.startswith("rows") or one in ("none", "gold", "prior")]
     rows = [one for one in rows if "_minus_" not in one]
-    lines += ["Rows inside the model:", "", *table(ledger, "matrix", base, rows, STORAGE)]
-    return [*lines, "Share of exact answers, 95 % intervals over users, seeds averaged within a user.", ""]
+    return [*lines, "### Rows inside the model", "", *table(ledger, "matrix", base, rows, STORAGE)]
 
 
 def text_block(ledger: Ledger, base: str) -> list[str]:
@@ -184,6 +182,27 @@ def costs_block(costs: dict) -> list[str]:
     return lines
 
 
+def findings_block(ledger: Ledger, base: str) -> list[str]:
+    """Everything in words and tables, under headings; a heading whose steps were not run is left out."""
+    sections = {
+        "Memories of text, and rows": [part(ledger, base) for part in (matrix_block, text_block, contrast_block)],
+        "Readers and rows": [layered_block(ledger, base)],
+        "Many facts of one owner": [density_block(ledger, base), growth_block(ledger, base), speed_block(ledger)],
+        "Models from scratch, and text beyond the window": [scratch_block(ledger, base)],
+        "LOCOMO and its judges": [locomo_block(ledger)],
+        "Distilled text": [distilled_block(ledger)],
+        "Live memory": [live_block(ledger)],
+        "[mem] vectors": [mem_block(ledger, base)],
+        "Serving many users": [serve_block(ledger)],
+        "Inside a write": [inside_block(ledger, base)],
+    }
+    lines = []
+    for heading, blocks in sections.items():
+        if found := [line for block in blocks for line in block]:
+            lines += ["", f"## {heading}", "", *found]
+    return lines
+
+
 def replace_block(path: Path, name: str, lines: list[str]) -> None:
     """Put the lines between the markers of a file."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
@@ -198,27 +217,15 @@ def replace_block(path: Path, name: str, lines: list[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     ledger = Ledger(args.ledger)
-    parts = [matrix_block, text_block, contrast_block, layered_block, density_block]
-    findings = [line for part in parts for line in part(ledger, args.base)]
-    findings += [
-        *growth_block(ledger, args.base),
-        *scratch_block(ledger, args.base),
-        *locomo_block(ledger),
-        *distilled_block(ledger),
-        *live_block(ledger),
-        *mem_block(ledger, args.base),
-        *serve_block(ledger),
-        *inside_block(ledger, args.base),
-        *speed_block(ledger),
-    ]
     replace_block(args.readme, "choice", choice_block(ledger, args.base))
-    replace_block(args.readme, "findings", findings)
+    replace_block(args.findings, "findings", findings_block(ledger, args.base))
     replace_block(args.checklist, "checklist", checklist_block(sorted(args.ledger.parent.glob("*/*.json"))))
     judged = read_json(args.claims, "run `make figures`")["claims"]
     replace_block(args.readme, "short", headlines_block(judged))
     replace_block(args.readme, "claims", claims_block(judged))
+    replace_block(args.findings, "failing", failing_block(judged))
     replace_block(args.reproduce, "costs", costs_block(read_json(args.costs, "run `make promote`")))
-    print(f"{args.readme}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
+    print(f"{args.readme}, {args.findings}, {args.reproduce}: numbers written from {args.ledger} and {args.costs}")
 
 
 if __name__ == "__main__":

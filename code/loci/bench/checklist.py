@@ -33,11 +33,11 @@ def checklist_block(files: Sequence[Path]) -> list[str]:
         f"| Which machine? | {_told(Counter(about['cpu'] for about in made))}; GPU: {_told(cards)} |",
         f"| How much computation? | {hours:.1f} hours of wall time over all results, sweeps and timings among them; "
         f"peak memory {peak:.1f} GB |",
-        f"| Which seeds? | {', '.join(map(str, seeds))}; what a seed redraws: README.md |",
+        f"| Which seeds? | {', '.join(map(str, seeds))}; what a seed redraws: docs/bench.md |",
         f"| Which models? | SHA-256 of weights: {', '.join(models)}; pinned in code/loci/models/registry.py |",
         "| Were test users used for choices? | no: `make sweeps` asks development users; exceptions stand in docs/LOG.md |",
         "| Are there intervals? | 95 % over users, texts or conversations in every entry that is a mean; n in every entry |",
-        "| Are negative results reported? | yes: README.md, the claims that fail, docs/LOG.md |",
+        "| Are negative results reported? | yes: docs/findings.md, the claims that fail, docs/LOG.md |",
         "| Are data and licences named? | docs/datasheet.md, docs/model_cards.md; LOCOMO is not included |",
     ]
 

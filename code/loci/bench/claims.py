@@ -319,14 +319,19 @@ def headlines_block(judged: list[dict]) -> list[str]:
 
 
 def claims_block(judged: list[dict]) -> list[str]:
-    """Counts by kind, and the published claims that fail, for README.md."""
+    """Counts by kind, for README.md."""
     lines = ["| claims | hold | fail: refuted | fail: undecided | not testable here |", "|---|---|---|---|---|"]
     for kind, title in KINDS.items():
         of = [one for one in judged if one["kind"] == kind]
         outcomes = [sum(one["outcome"] == which for one in of) for which in (HOLDS, "refuted", "undecided", None)]
         lines.append(f"| {title} | {' | '.join(map(str, outcomes))} |")
-    lines += ["", "Published claims that fail here:", ""]
-    for one in judged:
-        if one["kind"] == "published" and one["status"] == FAILS:
-            lines.append(f"- {one['sentence']} Published: {one['published']['says']} ({one['source']}). *{one['outcome']}*")
     return lines
+
+
+def failing_block(judged: list[dict]) -> list[str]:
+    """The published claims that fail, beside what was published, for docs/findings.md."""
+    return [
+        f"- {one['sentence']} Published: {one['published']['says']} ({one['source']}). *{one['outcome']}*"
+        for one in judged
+        if one["kind"] == "published" and one["status"] == FAILS
+    ]

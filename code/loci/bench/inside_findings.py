@@ -1,4 +1,4 @@
-"""What a write does inside the model, in words, for README.md; no number is typed, what was not run is left out."""
+"""What a write does inside the model, in words, for docs/findings.md; no number is typed, what was not run is left out."""
 
 from loci.bench.ledger import Ledger, spread
 

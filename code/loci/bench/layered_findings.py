@@ -1,4 +1,4 @@
-"""The layered conditions in words and a table, for README.md; no number of them is typed."""
+"""The layered conditions in words and a table, for docs/findings.md; no number of them is typed."""
 
 from loci.bench.layer_titles import TITLES
 from loci.bench.ledger import Ledger, spread

@@ -1,4 +1,4 @@
-"""Live memory in words, for README.md; no number is typed, what was not run is left out."""
+"""Live memory in words, for docs/findings.md; no number is typed, what was not run is left out."""
 
 from loci.bench.ledger import Ledger, spread
 

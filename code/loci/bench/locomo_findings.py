@@ -1,4 +1,4 @@
-"""LOCOMO and its judges in words, for README.md; no number is typed, what was not run is left out."""
+"""LOCOMO and its judges in words, for docs/findings.md; no number is typed, what was not run is left out."""
 
 from loci.bench.ledger import Ledger, spread
 from loci.bench.style import name_of, ordered

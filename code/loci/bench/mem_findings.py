@@ -1,4 +1,4 @@
-"""[mem] vectors and trained prefixes in words, for README.md; no number is typed, what was not run is left out."""
+"""[mem] vectors and trained prefixes in words, for docs/findings.md; no number is typed, what was not run is left out."""
 
 from loci.bench.ledger import Ledger, spread
 

@@ -1,4 +1,4 @@
-"""Models from scratch, triplets and extraction in words, for README.md; no number is typed, what was not run is left out."""
+"""Models from scratch, triplets, extraction in words, for docs/findings.md; no number is typed, what was not run is left out."""
 
 from loci.bench.capacity import NONE
 from loci.bench.ledger import Ledger, spread
