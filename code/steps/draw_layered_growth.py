@@ -45,6 +45,12 @@ def curve(ledger: Ledger, before: str, after: str) -> list[tuple[int, dict]]:
     return [(size, ledger[f"{before}n{size}{after}"]) for size in sizes]
 
 
+def ticks_at(axes, sizes: Sequence[int]) -> None:
+    """The sizes that were run under the axis, in the place of powers of ten."""
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=5.5)
+    axes.xaxis.minorticks_off()
+
+
 def draw(ledger: Ledger, base: str):
     """One panel a kind of question, one for bytes."""
     figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.8))
@@ -72,11 +78,13 @@ def draw(ledger: Ledger, base: str):
         asked = [str(counts[size]) for size in sorted(counts)]
         axes.set_title(f"{title}\nn = {', '.join(asked if len({*asked}) > 1 else asked[:1])}", fontsize=6.5)
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")
+        ticks_at(axes, sorted(counts))
     panels[0].set_ylabel("share exact")
     for store, (label, colour, marker) in STORES.items():
         sizes, entries = zip(*curve(ledger, f"layered_growth.{store}.{base}.", ".bytes"), strict=True)
         panels[-1].plot(sizes, [one["value"] for one in entries], color=colour, marker=marker, markersize=4, label=label)
     panels[-1].set(xscale="log", yscale="log", xlabel="facts of one owner", ylabel="bytes a user")
+    ticks_at(panels[-1], sorted(counts))
     panels[-1].set_ylim(bottom=1e3)  # room for the legend
     panels[-1].set_title("size", fontsize=6.5)
     panels[-1].legend(fontsize=5, loc="lower right")
