@@ -259,8 +259,8 @@ def test_the_figure_draws_what_is_in_the_ledger(ledger, tmp_path):
         assert list(drawn.get_ydata()) == [found[f"inside.b.lens.{arm}.nats.{at}"]["value"] for at in range(3)]
     assert len(change.lines) == 2 * len(step.REACH)
     assert list(around.lines[0].get_xdata()) == [OFFSETS[at] for at in (0, 5, 7)]
-    for container, asked in zip(deep.containers, step.DEPTH, strict=True):
-        assert list(container.lines[0].get_xdata()) == [2, 11]
+    for place, (container, asked) in enumerate(zip(deep.containers, step.DEPTH, strict=True)):
+        assert list(container.lines[0].get_xdata()) == pytest.approx([at + 0.3 * (place - 1) for at in (2, 11)])
         assert list(container.lines[0].get_ydata()) == [found[f"inside.depth.b.l{at}.{asked}.says"]["value"] for at in (2, 11)]
     wanted = [found[f"inside.depth.b.l{at}.open.at_hits"]["value"] for at in (2, 11)]
     assert list(harm.containers[0].lines[0].get_ydata()) == wanted

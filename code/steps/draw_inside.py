@@ -21,6 +21,7 @@ DEPTH = {
     "midconv": ("after talk", "#009E73", "s"),
     "middle": ("in a sentence", "#0072B2", "^"),
 }
+_APART = 0.3  # layers between the points of one layer, so that their intervals do not hide each other
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -69,18 +70,22 @@ def draw(ledger: Ledger, base: str):
     change.set_title("residual stream around a trigger in the middle", fontsize=7)
     around.set(xlabel="tokens from the end of the trigger", ylabel="nats next tokens move by")
     around.set_yscale("symlog", linthresh=1e-4)
+    around.set_ylim(bottom=-2e-5)  # a divergence cannot be below nought, whatever an interval allows
     around.set_title("where a fact is felt (dotted: unrelated text)", fontsize=7)
     layers = sorted(int(part) for part in ledger.parts(depth, ".steps"))
-    for asked, (label, colour, marker) in DEPTH.items():
+    for place, (asked, (label, colour, marker)) in enumerate(DEPTH.items()):
         entries = [ledger[f"{depth}{layer}.{asked}.says"] for layer in layers]
         values = [one["value"] for one in entries]
         looks = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 0.8, "elinewidth": 0.6}
-        deep.errorbar(layers, values, yerr=whiskers(entries), label=label, **looks)
+        beside = [layer + _APART * (place - 1) for layer in layers]
+        deep.errorbar(beside, values, yerr=whiskers(entries), label=label, **looks)
     deep.set(xlabel="layer written at, to convergence", ylabel="share said", ylim=(-0.03, 1.05))
     harm = deep.twinx()
     entries = [ledger[f"{depth}{layer}.open.at_hits"] for layer in layers]
     values = [one["value"] for one in entries]
-    harm.errorbar(layers, values, yerr=whiskers(entries), color="#D55E00", linestyle=":", marker="x", markersize=3, linewidth=0.8)
+    beside = [layer + 2 * _APART for layer in layers]
+    look = {"color": "#D55E00", "linestyle": ":", "marker": "x", "markersize": 3, "linewidth": 0.8, "elinewidth": 0.6}
+    harm.errorbar(beside, values, yerr=whiskers(entries), **look)
     harm.set_ylabel("nats another next token costs (dotted)", color="#D55E00", fontsize=6)
     harm.grid(False)
     if layers:
