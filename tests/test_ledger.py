@@ -3,6 +3,7 @@
 import ast
 import gzip
 import json
+import subprocess
 
 import pytest
 from steps_path import load_step
@@ -273,3 +274,14 @@ def test_context_tokens_are_what_a_memory_adds_to_the_same_question():
     wanted = {"matrix.none": 0, "matrix.bm25": 35, "matrix_dialogue.bm25": 400, "matrix.rows": 0}
     assert {name: ledger[f"{name}.b.question.context_tokens"]["value"] for name in wanted} == wanted
     assert ledger["matrix.bm25.b.question.prompt_tokens"]["value"] == 140
+
+
+def test_items_of_scores_are_means_of_users_by_measure():
+    records = [("u1", "a", 1.0), ("u1", "a", 0.0), ("u1", "b", 1.0), ("u2", "a", 0.0)]  # the first question with two seeds
+    found = load_step("score_matrix").per_user({"matrix|rows|direct.exact": records})
+    assert found == [{"experiment": "matrix", "memory": "rows", "measure": "direct.exact", "users": {"u1": 0.75, "u2": 0.0}}]
+
+
+def test_committed_results_stay_small():
+    listed = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert sum((ROOT / name).stat().st_size for name in listed) < 20e6, "compress or sample raw answers, give items by group"

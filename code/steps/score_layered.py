@@ -67,9 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     fired = [item for path in args.firing for item in read_result(path)["items"]]
     metrics |= firing_entries(fired, base, args.out.name)
     items = [
-        {"condition": name.partition("|")[0], "measure": name.partition("|")[2], "uid": uid, "mean": mean}
+        {"condition": name.partition("|")[0], "measure": name.partition("|")[2], "users": by_user(records)}
         for name, records in scores.items()
-        for uid, mean in by_user(records).items()
     ]
     config = {"base": settings["base"], "layered": settings["layered"], "users": [user.uid for user in users]}
     write_json(args.out, result("layered", config, None, rounded(metrics), rounded(items), provenance.record()))

@@ -16,6 +16,7 @@ from loci.bench.matrix import (
     timing_entries,
 )
 from loci.bench.people import asked_questions, asked_users, donors
+from loci.bench.statistics import by_user
 from loci.config import load_config
 from loci.errors import run_step
 from loci.paths import GENERATED
@@ -41,14 +42,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def per_user(scores: dict) -> list[dict]:
-    """What the intervals are made of: mean score of each user, memory and measure."""
+    """What the intervals are made of: mean score of each user, by memory and measure, seeds averaged within a question."""
     items = []
     for name, records in scores.items():
         experiment, memory, measure = name.split("|")
-        for uid in sorted({uid for uid, *_ in records}):
-            values = [float(score) for user, _, score in records if user == uid]
-            about = {"experiment": experiment, "memory": memory, "measure": measure, "uid": uid}
-            items.append({**about, "n": len(values), "mean": sum(values) / len(values)})
+        items.append({"experiment": experiment, "memory": memory, "measure": measure, "users": by_user(records)})
     return items
 
 
