@@ -74,7 +74,8 @@ rule sweep_reader:
         conversations=DIALOGUES,
         sweep="config/sweep_reader.yaml",
     output:
-        f"{OUT}/sweeps/reader.json",
+        result=f"{OUT}/sweeps/reader.json",
+        answers=f"{OUT}/sweeps/reader.jsonl",
     log:
         f"logs/{PROFILE}/sweep_reader.log",
     benchmark:
@@ -87,9 +88,9 @@ rule sweep_reader:
         settings=SETTINGS,
         options=f"--config {CONFIG}",
     message:
-        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output}"
+        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output.result} --answers {output.answers}"
     shell:
-        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output} > {log} 2>&1"
+        "python code/steps/sweep_reader.py {params.options} --sweep {input.sweep} --users {input.users} --conversations {input.conversations} --out {output.result} --answers {output.answers} > {log} 2>&1"
 
 
 rule sweep_lora:

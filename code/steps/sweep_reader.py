@@ -31,7 +31,7 @@ from loci.models.encoder import Encoder
 from loci.models.engram import EngramSpec, Graft
 from loci.paths import CONFIG, GENERATED
 from loci.provenance import Provenance
-from loci.results import read_text, result, rounded, sha256_file, sha256_text, write_json
+from loci.results import read_text, result, rounded, sha256_file, sha256_text, write_json, write_jsonl
 from loci.shards import Shards
 from loci.worlds.dialogue_records import Conversation, load_conversations
 from loci.worlds.people import sample_questions
@@ -47,6 +47,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, help="folder of the encoder; models/<encoder.name> when not given")
     parser.add_argument("--model", type=Path, help="folder of the base model; models/<base.name> when not given")
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="results file to write (JSON)")
+    parser.add_argument("--answers", type=Path, required=True, default=argparse.SUPPRESS, help="raw answers to write (JSONL)")
     return parser.parse_args(argv)
 
 
@@ -159,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     graft = Graft(base.model, base.tokenizer, EngramSpec.of(settings["engram"]))
     identity = {"users": sha256_file(args.users), "model": base.model_sha256}
     frozen = choices_of({}, {"lines": settings["matrix"]["lines"]})
-    items, choices, base_of_form = [], {}, sweep["base"]
+    items, said, choices, base_of_form = [], [], {}, sweep["base"]
     for form, study in sweep["studies"].items():
         means, tokens = {}, {}
         for name, changes in tqdm(study["candidates"].items(), desc=f"reader, {form}", unit="prompt"):
@@ -175,14 +176,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             found = {measure: estimate(of, measure != "prompt_tokens").entry(args.out.name) for measure, of in scores.items()}
             means[name], tokens[name] = mean_by_user(scores, study["chosen_by"]), found["prompt_tokens"]["value"]
             found["mean"] = estimate([(user, "mean", mean) for user, mean in means[name].items()]).entry(args.out.name)
-            about = {"form": form, "candidate": name, "changes": changes, "choices": parts}
-            items.append(
-                {**about, "frozen": read_by(form, parts) == read_by(form, frozen), "measures": rounded(found), **answers}
-            )
+            about = {"form": form, "candidate": name}
+            said += [about | answer for answer in answers["answers"]]
+            about |= {"changes": changes, "choices": parts, "frozen": read_by(form, parts) == read_by(form, frozen)}
+            items.append(about | {"measures": rounded(found)})
         choices[form] = chosen(means, tokens)
         base_of_form = choices_of(base_of_form, study["candidates"][choices[form]])
     kept = {form: [item["candidate"] for item in items if item["frozen"] and item["form"] == form] for form in choices}
+    write_jsonl(args.answers, said)
     metrics = {"candidates": len(items), "users": len(users), "chosen": choices, "frozen": kept}
+    metrics["answers_sha256"] = sha256_file(args.answers)
     write_json(args.out, result("sweep_reader", sweep, None, metrics, items, provenance.record()))
     named = ", ".join(f"{form} '{name}' ({'is' if name in kept[form] else 'is to be'} frozen)" for form, name in choices.items())
     print(f"{args.out}: {len(items)} prompts on {len(users)} development users; chosen: {named}")
