@@ -97,6 +97,25 @@ def test_stores_are_compared_over_the_users_that_all_have(tmp_path, files):
         beside({"u009"})
 
 
+def test_a_difference_counts_all_whom_its_two_stores_share(tmp_path, files):
+    few, arguments = files
+    both = grow(arguments, "user", tmp_path)
+    about, said = read_result(Path(both[0])), list(read_jsonl(Path(both[1]), ""))
+
+    def made(store: str, memory: str, uids: set[str]) -> tuple[str, str]:
+        result, answers = tmp_path / f"{store}.json", tmp_path / f"{store}.jsonl"
+        write_jsonl(answers, [one | {"memory": memory} for one in said if one["uid"] in uids])
+        items = [{"uid": uid, "facts": 34, "seconds": 34.0, "bytes": 1} for uid in sorted(uids)]
+        more = {"items": items, "metrics": {"answers_sha256": sha256_file(answers)}}
+        write_json(result, about | more | {"config": about["config"] | {"store": store}})
+        return str(result), str(answers)
+
+    pair = [made("recited", "k", {"u002", "u003"}), made("finder", "jf", {"u002", "u003"})]
+    found = score(few, [*pair, made("user", "b", {"u003"})], tmp_path / "s.json")
+    alone, gap = found["layered.k.tiny.n34.direct.exact"], found["layered.k_minus_jf.tiny.n34.direct.exact"]
+    assert gap["n"] == 2 * alone["n"] > 0 and gap["value"] == 0.0
+
+
 @pytest.mark.parametrize(("store", "size", "known"), [("user", 40, "34"), ("index", 35, "34, 40")])
 def test_a_size_that_the_profile_does_not_know_is_refused(tmp_path, files, store, size, known):
     _, arguments = files

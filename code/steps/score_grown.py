@@ -1,6 +1,7 @@
 """Score what rows, adapters and the reader's index answered as they grew: exact answers, rows against index, and costs.
 
-At each size those users count whom every store that grew to it was made for: places are compared over the same people.
+At each size those users count whom every store that grew to it was made for, so that places stand beside each other over the
+same people; a difference is paired by user and counts all whom its two stores share.
 """
 
 import argparse
@@ -92,13 +93,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         ledger |= {key: entry for key, entry in found.items() if key.endswith(".bytes")}
         costs |= {key: entry for key, entry in found.items() if not key.endswith(".bytes")}
         for answer in read_jsonl(said, "run grow_layered.py"):
-            if answer["uid"] not in users[facts]:
-                continue
             question = questions[answer["qid"]]
             right = exact(answer["prediction"], question.accepted, question.form)
             scores[answer["memory"], answer["facts"], question.kind].append((answer["uid"], answer["qid"], right))
     for (condition, facts, kind), found in sorted(scores.items()):
-        ledger[f"layered.{condition}.{base}.n{facts}.{kind}.exact"] = estimate(found).entry(args.out.name)
+        common = [one for one in found if one[0] in users[facts]]
+        ledger[f"layered.{condition}.{base}.n{facts}.{kind}.exact"] = estimate(common).entry(args.out.name)
     ledger |= contrast_entries(scores, base, args.out.name)
     config = {name: settings[name] for name in ("base", "layered", "layered_growth")}
     record = provenance.record() | {"costs": rounded(costs)}
