@@ -102,18 +102,21 @@ def test_a_difference_counts_all_whom_its_two_stores_share(tmp_path, files):
     both = grow(arguments, "user", tmp_path)
     about, said = read_result(Path(both[0])), list(read_jsonl(Path(both[1]), ""))
 
-    def made(store: str, memory: str, uids: set[str]) -> tuple[str, str]:
+    def made(store: str, memory: str, uids: set[str], prediction: str) -> tuple[str, str]:
         result, answers = tmp_path / f"{store}.json", tmp_path / f"{store}.jsonl"
-        write_jsonl(answers, [one | {"memory": memory} for one in said if one["uid"] in uids])
+        write_jsonl(answers, [one | {"memory": memory, "prediction": prediction} for one in said if one["uid"] in uids])
         items = [{"uid": uid, "facts": 34, "seconds": 34.0, "bytes": 1} for uid in sorted(uids)]
         more = {"items": items, "metrics": {"answers_sha256": sha256_file(answers)}}
         write_json(result, about | more | {"config": about["config"] | {"store": store}})
         return str(result), str(answers)
 
-    pair = [made("recited", "k", {"u002", "u003"}), made("finder", "jf", {"u002", "u003"})]
-    found = score(few, [*pair, made("user", "b", {"u003"})], tmp_path / "s.json")
+    pair = [made("recited", "k", {"u002", "u003"}, "nonsense"), made("finder", "jf", {"u002", "u003"}, "Not known.")]
+    found = score(few, [*pair, made("user", "b", {"u003"}, "not known")], tmp_path / "s.json")
     alone, gap = found["layered.k.tiny.n34.direct.exact"], found["layered.k_minus_jf.tiny.n34.direct.exact"]
     assert gap["n"] == 2 * alone["n"] > 0 and gap["value"] == 0.0
+    assert found["layered.k_minus_jf.tiny.n34.direct.wrong"]["value"] == 1.0, "nonsense is wrong, declining is not"
+    assert found["layered.b.tiny.n34.direct.wrong"]["value"] == 0.0
+    assert not any(".statement.wrong" in key for key in found), "a bare statement cannot be declined"
 
 
 @pytest.mark.parametrize(("store", "size", "known"), [("user", 40, "34"), ("index", 35, "34, 40")])

@@ -113,17 +113,18 @@ def test_latex_reads_what_was_made_and_says_where_it_fails(ledger, tmp_path):
 
 def test_the_choice_has_what_was_run_and_dashes(tmp_path):
     entry = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 45, "source": "m.json"}
-    entries = {f"layered.{name}.b.n{size}.{kind}.exact": entry for name in ("k", "j") for size in (34, 1000)
-               for kind in ("paraphrase", "indirect")}  # fmt: skip
+    entries = {f"layered.{name}.b.n{size}.{measure}": entry for name in ("k", "j") for size in (34, 1000)
+               for measure in ("paraphrase.exact", "indirect.exact")}  # fmt: skip
+    entries |= {f"layered.k.b.n{size}.paraphrase.wrong": {**entry, "value": 0.2, "low": 0.1} for size in (34, 1000)}
     entries |= {f"layered_growth.recited.b.n{size}.{part}": {**entry, "value": value, "n": 5} for size in (34, 1000)
                 for part, value in (("bytes", 360_787.0), ("seconds_per_fact", 0.18))}  # fmt: skip
     write_ledger(tmp_path / "summary.json", entries)
     lines = choice_block(Ledger(tmp_path / "summary.json"), "b")
     assert [line for line in lines if line.startswith("| 34 facts a user, 5 users |")]
-    assert "unseen wordings, exact (n = 45) | indirect, exact (n = 45) |" in lines[0]
+    assert "unseen wordings, exact (n = 45) | wrong, not declined | indirect, exact (n = 45) |" in lines[0]
     rows = next(line for line in lines if line.startswith("| rows; reciting"))
-    assert rows == "| rows; reciting reader | 0.50 [0.40, 0.60] | 0.50 [0.40, 0.60] | 0.36 MB | 0.2 |"
-    assert next(line for line in lines if line.startswith("| an adapter")).endswith("| – | – | – | – |")
+    assert rows == "| rows; reciting reader | 0.50 [0.40, 0.60] | 0.20 [0.10, 0.60] | 0.50 [0.40, 0.60] | 0.36 MB | 0.2 |"
+    assert next(line for line in lines if line.startswith("| an adapter")).endswith("| – | – | – | – | – |")
     table = choice_table(Ledger(tmp_path / "summary.json"), "b")
     assert table.count(PLACES[0].name) == 2 and "1,000 facts a user" in table
     assert "5 users at 34: 45 and 45; 5 users at 1,000: 45 and 45" in table

@@ -1,4 +1,6 @@
-"""Score what rows, adapters and the reader's index answered as they grew: exact answers, rows against index, and costs.
+"""Score what rows, adapters and the reader's index answered as they grew: exact and wrong answers, contrasts, and costs.
+
+All questions rest on stored facts, so that one which is not answered right is answered wrong or declined as not known.
 
 At each size those users count whom every store that grew to it was made for, so that places stand beside each other over the
 same people; a difference is paired by user and counts all whom its two stores share.
@@ -9,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from loci.bench.score import exact
+from loci.bench.score import exact, says_not_known
 from loci.bench.statistics import estimate, paired_difference
 from loci.config import load_config
 from loci.errors import UserError, run_step
@@ -58,13 +60,13 @@ def cost_entries(items: list[dict], store: str, base: str, source: str) -> dict[
 
 
 def contrast_entries(scores: dict[tuple, list], base: str, source: str) -> dict[str, dict]:
-    """layered.<contrast>.<base>.n<facts>.<kind>.exact of `_CONTRASTS`, paired by user."""
+    """layered.<contrast>.<base>.n<facts>.<kind>.<exact or wrong> of `_CONTRASTS`, paired by user."""
     found = {}
     for ours, theirs in _CONTRASTS:
-        for condition, facts, kind in scores:
-            if condition == ours and (theirs, facts, kind) in scores:
-                gap = paired_difference(scores[ours, facts, kind], scores[theirs, facts, kind])
-                found[f"layered.{ours}_minus_{theirs}.{base}.n{facts}.{kind}.exact"] = gap.entry(source)
+        for condition, facts, measure in scores:
+            if condition == ours and (theirs, facts, measure) in scores:
+                gap = paired_difference(scores[ours, facts, measure], scores[theirs, facts, measure])
+                found[f"layered.{ours}_minus_{theirs}.{base}.n{facts}.{measure}"] = gap.entry(source)
     return found
 
 
@@ -95,10 +97,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         for answer in read_jsonl(said, "run grow_layered.py"):
             question = questions[answer["qid"]]
             right = exact(answer["prediction"], question.accepted, question.form)
-            scores[answer["memory"], answer["facts"], question.kind].append((answer["uid"], answer["qid"], right))
-    for (condition, facts, kind), found in sorted(scores.items()):
+            found = {"exact": right}
+            if question.form == "question":
+                found["wrong"] = not right and not says_not_known(answer["prediction"])
+            for measure, score in found.items():
+                name = (answer["memory"], answer["facts"], f"{question.kind}.{measure}")
+                scores[name].append((answer["uid"], answer["qid"], score))
+    for (condition, facts, measure), found in sorted(scores.items()):
         common = [one for one in found if one[0] in users[facts]]
-        ledger[f"layered.{condition}.{base}.n{facts}.{kind}.exact"] = estimate(common).entry(args.out.name)
+        ledger[f"layered.{condition}.{base}.n{facts}.{measure}"] = estimate(common).entry(args.out.name)
     ledger |= contrast_entries(scores, base, args.out.name)
     config = {name: settings[name] for name in ("base", "layered", "layered_growth")}
     record = provenance.record() | {"costs": rounded(costs)}

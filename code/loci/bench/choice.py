@@ -21,7 +21,12 @@ PLACES = (
     Place("rows practised in the reader's words", "kp", "practised"),
     Place("an adapter of one's own", "b", "user"),
 )
-HEADINGS = ("unseen wordings, exact", "indirect, exact", "bytes a user", "seconds a fact")
+ASKED = {  # headings of measures, with n
+    "unseen wordings, exact": "paraphrase.exact",
+    "wrong, not declined": "paraphrase.wrong",
+    "indirect, exact": "indirect.exact",
+}
+COSTS = ("bytes a user", "seconds a fact")
 NONE = "–"
 
 
@@ -31,8 +36,8 @@ def sizes_of(ledger: Ledger, base: str) -> list[int]:
 
 
 def cells(ledger: Ledger, base: str, place: Place, size: int) -> list[str]:
-    """What HEADINGS name, in words; a dash for what was not run."""
-    asked = [ledger.get(f"layered.{place.answers}.{base}.n{size}.{kind}.exact") for kind in ("paraphrase", "indirect")]
+    """What ASKED and COSTS name, in words; a dash for what was not run."""
+    asked = [ledger.get(f"layered.{place.answers}.{base}.n{size}.{measure}") for measure in ASKED.values()]
     kept = [ledger.get(f"layered_growth.{place.store}.{base}.n{size}.{part}") for part in ("bytes", "seconds_per_fact")]
     size_and_time = (lambda entry: megabytes(entry["value"]), lambda entry: seconds(entry["value"]))
     said = [spread(entry, 2) if entry else NONE for entry in asked]
@@ -62,8 +67,9 @@ def choice_block(ledger: Ledger, base: str) -> list[str]:
     lines = []
     for size in sizes_of(ledger, base):
         users, *counts = asked_of(ledger, base, size)
-        asked = [f"{heading} (n = {n})" for heading, n in zip(HEADINGS, counts, strict=False)]
-        lines += [f"| {size:,} facts a user, {people(users)} | {' | '.join([*asked, *HEADINGS[2:]])} |", "|---" * 5 + "|"]
+        first, second, third = ASKED
+        asked = [f"{first} (n = {counts[0]})", second, f"{third} (n = {counts[1]})"]
+        lines += [f"| {size:,} facts a user, {people(users)} | {' | '.join([*asked, *COSTS])} |", "|---" * 6 + "|"]
         lines += [f"| {place.name} | {' | '.join(cells(ledger, base, place, size))} |" for place in PLACES]
         lines.append("")
     return lines
@@ -71,11 +77,11 @@ def choice_block(ledger: Ledger, base: str) -> list[str]:
 
 def choice_table(ledger: Ledger, base: str) -> str:
     """The same in LaTeX."""
-    lines = [r"\begin{table}", r"\centering\footnotesize\setlength{\tabcolsep}{4pt}", r"\begin{tabular}{llrrr}", r"\hline"]
-    lines.append(" & ".join(["place", *HEADINGS]) + r" \\")
+    lines = [r"\begin{table}", r"\centering\footnotesize\setlength{\tabcolsep}{4pt}", r"\begin{tabular}{lllrrr}", r"\hline"]
+    lines.append(" & ".join(["place", *ASKED, *COSTS]) + r" \\")
     sizes = sizes_of(ledger, base)
     for size in sizes:
-        lines += [r"\hline", rf"\emph{{{size:,} facts a user}} & & & & \\"]
+        lines += [r"\hline", rf"\emph{{{size:,} facts a user}} & & & & & \\"]
         for place in PLACES:
             found = [one.replace(NONE, "--") for one in cells(ledger, base, place, size)]
             lines.append(" & ".join([place.name, *found]) + r" \\")
@@ -84,8 +90,9 @@ def choice_table(ledger: Ledger, base: str) -> str:
     lines += [
         r"\hline",
         r"\end{tabular}",
-        rf"\caption{{What to use, and what it costs, on {base}. Exact answers with 95\,\% intervals over users (n of unseen "
-        rf"wordings and of indirect questions, {counts}); bytes with indices, of values in float32; "
+        rf"\caption{{What to use, and what it costs, on {base}. Exact answers, and answers to unseen wordings that are "
+        rf"wrong instead of not known, with 95\,\% intervals over users (n of unseen wordings and of indirect questions, "
+        rf"{counts}); bytes with indices, of values in float32; "
         r"seconds on one processor core, beside other jobs. Dashes were not run.}",
         r"\label{tab:choice}",
         r"\end{table}",

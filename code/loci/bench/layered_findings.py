@@ -55,7 +55,17 @@ def growth_block(ledger: Ledger, base: str) -> list[str]:
             )
         lines += [f"- **As the owner's facts grow**, {title}: {'; '.join(found)}."] if found else []
         lines += _taught_further(ledger, base, kind, title)
-    return lines
+    return lines + _wrong(ledger, base)
+
+
+def _wrong(ledger: Ledger, base: str) -> list[str]:
+    """How practised rows and text fail at unseen wordings: by another answer, or by declining."""
+    found = []
+    for size in sorted(int(part) for part in ledger.parts(f"layered.kp_minus_jf.{base}.n", ".paraphrase.wrong")):
+        k, j, gap = (spread(ledger[f"layered.{name}.{base}.n{size}.paraphrase.wrong"], 2) for name in ("kp", "jf", "kp_minus_jf"))
+        found.append(f"{size:,} facts: rows {k}, text {j}, difference {gap}")
+    title = "Wrong answers instead of *not known*"
+    return [f"- **{title}**, unseen wordings, that K and that J: {'; '.join(found)}."] if found else []
 
 
 def _taught_further(ledger: Ledger, base: str, kind: str, title: str) -> list[str]:
