@@ -35,7 +35,7 @@ def entries() -> dict:
     variants = [f"n300.{name}" for name in ("shared2", "orders2-3", "heads1")]
     keys += [f"density.rows.b.{table}{part}.exact" for table in variants for part in ("", ".midconv")]
     growth = load_step("draw_layered_growth")
-    keys += [f"layered.{name}.b.n{size}.{kind}.exact" for name in growth.LOOKS for size in SIZES for kind in growth.KINDS]
+    keys += [f"layered.{name}.b.n{size}.{measure}" for name in growth.LOOKS for size in SIZES for measure in growth.MEASURES]
     keys += [f"layered_growth.{store}.b.n{size}.bytes" for store in growth.STORES for size in SIZES]
     sharing = load_step("draw_sharing")
     keys += [f"tenants.{mode}.b.n{size}.{part}" for mode in sharing.MODES for size in (2, 100) for part in LEAKS]
@@ -145,17 +145,17 @@ def test_points_of_density_are_their_entries(entries, ledger):
 def test_points_of_growth_are_their_entries(entries, ledger):
     step = load_step("draw_layered_growth")
     figure = step.draw(ledger(entries), "b")
-    for axes, kind in zip(figure.axes, step.KINDS, strict=False):
+    for axes, measure in zip(figure.axes, step.MEASURES, strict=False):
         for container, name in zip(axes.containers, step.LOOKS, strict=True):
             points, _, (bars,) = container.lines
-            found = [entries[f"layered.{name}.b.n{size}.{kind}.exact"] for size in SIZES]
+            found = [entries[f"layered.{name}.b.n{size}.{measure}"] for size in SIZES]
             assert tuple(points.get_xdata()) == pytest.approx(SIZES, rel=0.35), "beside each other at a size"
             assert list(points.get_ydata()) == [one["value"] for one in found]
             ends = [pytest.approx([one["low"], one["high"]]) for one in found]
             assert [list(segment[:, 1]) for segment in bars.get_segments()] == ends
         places = [float(container.lines[0].get_xdata()[0]) for container in axes.containers]
         assert places == sorted(places) and len({*places}) == len(places)
-    for line, store in zip(figure.axes[-1].lines, step.STORES, strict=True):
+    for line, store in zip(figure.axes[len(step.MEASURES)].lines, step.STORES, strict=True):
         assert list(line.get_ydata()) == [entries[f"layered_growth.{store}.b.n{size}.bytes"]["value"] for size in SIZES]
 
 

@@ -1,4 +1,4 @@
-"""Figure: rows, adapters and retrieval as one owner's facts grow. Exact answers by kind of question, and what storing costs."""
+"""Figure: rows, adapters and retrieval as one owner's facts grow. Answers by kind of question, and what storing costs."""
 
 import argparse
 import re
@@ -10,7 +10,12 @@ from loci.bench.ledger import Ledger
 from loci.bench.style import PAGE_WIDTH, plt, save, use_style, whiskers
 from loci.errors import UserError, run_step
 
-KINDS = {"direct": "direct", "paraphrase": "unseen wordings", "indirect": "indirect"}
+MEASURES = {
+    "direct.exact": "direct, exact",
+    "paraphrase.exact": "unseen wordings, exact",
+    "paraphrase.wrong": "unseen wordings, wrong instead of not known",
+    "indirect.exact": "indirect, exact",
+}
 LOOKS = {  # colours of Okabe and Ito
     "c": ("#555555", "o", "-"),
     "b": ("#E69F00", "p", "--"),
@@ -52,12 +57,13 @@ def ticks_at(axes, sizes: Sequence[int]) -> None:
 
 
 def draw(ledger: Ledger, base: str):
-    """One panel a kind of question, one for bytes."""
-    figure, panels = plt.subplots(1, len(KINDS) + 1, figsize=(PAGE_WIDTH, 2.8))
-    for axes, (kind, title) in zip(panels, KINDS.items(), strict=False):
+    """One panel a measure, one for bytes, and names in the place of a sixth."""
+    figure, grid = plt.subplots(2, 3, figsize=(PAGE_WIDTH, 4.2))
+    *panels, names = grid.flat
+    for axes, (measure, title) in zip(panels, MEASURES.items(), strict=False):
         counts: dict[int, int] = {}  # questions, by facts
         for place, (name, (colour, marker, line)) in enumerate(LOOKS.items()):
-            points = curve(ledger, f"layered.{name}.{base}.", f".{kind}.exact")
+            points = curve(ledger, f"layered.{name}.{base}.", f".{measure}")
             if not points and name in _BESIDE:
                 continue
             if not points:
@@ -77,9 +83,8 @@ def draw(ledger: Ledger, base: str):
             counts |= {size: one["n"] for size, one in points}
         asked = [str(counts[size]) for size in sorted(counts)]
         axes.set_title(f"{title}\nn = {', '.join(asked if len({*asked}) > 1 else asked[:1])}", fontsize=6.5)
-        axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner")
+        axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="facts of one owner", ylabel="share of answers")
         ticks_at(axes, sorted(counts))
-    panels[0].set_ylabel("share exact")
     for store, (label, colour, marker) in STORES.items():
         sizes, entries = zip(*curve(ledger, f"layered_growth.{store}.{base}.", ".bytes"), strict=True)
         panels[-1].plot(sizes, [one["value"] for one in entries], color=colour, marker=marker, markersize=4, label=label)
@@ -89,8 +94,9 @@ def draw(ledger: Ledger, base: str):
     panels[-1].set_title("size", fontsize=6.5)
     panels[-1].legend(fontsize=5, loc="lower right")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3, fontsize=5.5)
-    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    names.axis("off")
+    names.legend(handles, labels, loc="center left", fontsize=6)
+    figure.tight_layout()
     return figure
 
 
