@@ -144,6 +144,7 @@ def inspected(box: Box, user: User, fact: Fact, number: int, tables: dict[str, t
         pairs = zip(box.unrelated, box.plain, strict=True)
         others = [overall(effect(stream, box.under(arm, made, ids, stream), ids)) for ids, stream in pairs]
         out |= {f"{arm}.unrelated.{name}": value for name, value in means(others).items()}
+    out["rows_minus_lora.middle.gain"] = out["rows.middle.says"] - out["lora.middle.says"]
     return out | costs
 
 
