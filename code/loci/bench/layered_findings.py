@@ -65,7 +65,7 @@ def _wrong(ledger: Ledger, base: str) -> list[str]:
         k, j, gap = (spread(ledger[f"layered.{name}.{base}.n{size}.paraphrase.wrong"], 2) for name in ("kp", "jf", "kp_minus_jf"))
         found.append(f"{size:,} facts: rows {k}, text {j}, difference {gap}")
     title = "Wrong answers instead of *not known*"
-    return [f"- **{title}**, unseen wordings, that K and that J: {'; '.join(found)}."] if found else []
+    return [f"- **{title}**, unseen wordings, K and J of these two readers: {'; '.join(found)}."] if found else []
 
 
 def _taught_further(ledger: Ledger, base: str, kind: str, title: str) -> list[str]:
